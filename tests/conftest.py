@@ -1,0 +1,12 @@
+"""What holds for every test: no setting of the developer's leaks in, and no property is timed."""
+
+import os
+
+from hypothesis import settings
+
+for name in [name for name in os.environ if name.startswith("CHECKREIN_")]:
+    del os.environ[name]
+
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("checkrein", deadline=None, print_blob=True)
+settings.load_profile("checkrein")
