@@ -1,0 +1,1 @@
+"""The nouns: frozen structs and pure functions on them."""

@@ -1,0 +1,217 @@
+"""Splitting an event's content into parts, and joining them again to the byte.
+
+A check repeats most of what the one before it said: the same request, context and arguments. What
+repeats is cut out into parts of its own, and since a run stores equal parts once, a conversation
+that grows step by step takes the space of what is new.
+
+A cut leaves a hole of the same kind in the part it was cut from: null for a value, an empty
+object for members, an empty array for items. The names of the parts say where the holes are
+(`frame/action/arguments/0`, `frame/context/3/text`), so joining needs no knowledge of what a frame
+looks like, and content stored today can be joined by any later release. Arguments are cut with
+their names, since an agent writes those too; every part is JSON by itself. What is left (ids,
+counters, times) stays in the part `frame` or `observation`, which is sealed like the others.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Raw
+
+# Beyond this many members or items at one place, neighbours share a part: the number of parts of
+# an event, and with it the work of the worker, is bounded whatever an agent sends.
+PARTS_MAX = 128
+
+Cut = Literal["value", "members", "items"]
+Places = dict[str, "Places | Cut"]
+EACH: Final = "*"
+
+FRAME: Places = {
+    "action": {
+        "arguments": "members",
+        "description": "value",
+        "recipients": "value",
+        "schema": "value",
+    },
+    "context": {EACH: {"text": "value"}},
+    "external_state": "members",
+    "history": "items",
+    "model": "value",
+    "request": {
+        "plan": {"arguments": "members", "text": "value"},
+        "reasoning": "value",
+        "user": "value",
+    },
+    "tools_available": "value",
+}
+OBSERVATION: Places = {
+    "arguments": "members",
+    "messages": "items",
+    "reasoning": "value",
+    "system": "value",
+    "text": "value",
+    "tools": "items",
+}
+SPLIT: dict[str, Places] = {"frame": FRAME, "observation": OBSERVATION}
+
+Tree = dict[str, "Tree | bytes"]
+
+_encoder = msgspec.json.Encoder()
+_members = msgspec.json.Decoder(dict[str, Raw])
+_items = msgspec.json.Decoder(list[Raw])
+_NOTHING = frozenset({b"null", b'""', b"{}", b"[]"})
+
+
+class _NotPlain(ValueError):
+    """The JSON is not in the form that would come out again (white space, a key twice)."""
+
+
+def split(parts: dict[str, bytes]) -> dict[str, bytes]:
+    """The parts with `frame` and `observation` cut up. Content of any other form stays whole."""
+    found: dict[str, bytes] = {}
+    for name, data in parts.items():
+        if "/" in name:
+            raise ValueError(f"the content part {name!r} has a slash in its name")
+        places = SPLIT.get(name)
+        found |= {name: data} if places is None else _split_part(name, data, places)
+    return found
+
+
+def join(parts: dict[str, bytes]) -> dict[str, bytes]:
+    """What was split, to the byte. Raises ValueError when the parts do not fit together.
+
+    All parts must be there: a hole whose part is missing stays a hole.
+    """
+    whole = {name: data for name, data in parts.items() if "/" not in name}
+    for name, tree in _tree(parts).items():
+        if name not in whole or isinstance(tree, bytes):
+            raise ValueError(f"the content part {name!r} is missing, others belong into it")
+        try:
+            whole[name] = bytes(_fill(Raw(whole[name]), tree))
+        except (LookupError, msgspec.MsgspecError) as error:
+            raise ValueError(f"the parts of {name!r} do not fit together") from error
+    return whole
+
+
+def _split_part(name: str, data: bytes, places: Places) -> dict[str, bytes]:
+    cut: dict[str, bytes] = {}
+    try:
+        skeleton = _cut_object(Raw(data), places, name, cut)
+    except (_NotPlain, msgspec.MsgspecError, RecursionError, UnicodeError):
+        return {name: data}
+    return {name: bytes(skeleton), **cut}
+
+
+def _cut(raw: Raw, place: Places | Cut, path: str, cut: dict[str, bytes]) -> Raw:
+    """Put what stands at a place into `cut`; what is returned stands there from now on."""
+    data = bytes(raw)
+    if data in _NOTHING:
+        return raw
+    if isinstance(place, dict):
+        return (
+            _cut_array(raw, place, path, cut)
+            if EACH in place
+            else _cut_object(raw, place, path, cut)
+        )
+    if place == "members" and data[:1] == b"{":
+        return _cut_members(raw, path, cut)
+    if place == "items" and data[:1] == b"[":
+        return _cut_items(raw, path, cut)
+    cut[path] = data
+    return Raw(b"null")
+
+
+def _cut_object(raw: Raw, places: Places, path: str, cut: dict[str, bytes]) -> Raw:
+    members = _members.decode(raw)
+    _same(raw, _encoder.encode(members))
+    for name, place in places.items():
+        if name in members:
+            members[name] = _cut(members[name], place, f"{path}/{name}", cut)
+    return Raw(_encoder.encode(members))
+
+
+def _cut_array(raw: Raw, places: Places, path: str, cut: dict[str, bytes]) -> Raw:
+    items = _items.decode(raw)
+    if len(items) > PARTS_MAX:
+        return _cut_items(raw, path, cut)
+    _same(raw, _encoder.encode(items))
+    each = places[EACH]
+    return Raw(
+        _encoder.encode([_cut(item, each, f"{path}/{n}", cut) for n, item in enumerate(items)])
+    )
+
+
+def _cut_members(raw: Raw, path: str, cut: dict[str, bytes]) -> Raw:
+    members = list(_members.decode(raw).items())
+    together = _together(len(members))
+    groups = [
+        _encoder.encode(dict(members[at : at + together]))
+        for at in range(0, len(members), together)
+    ]
+    return _cut_groups(raw, groups, path, cut)
+
+
+def _cut_items(raw: Raw, path: str, cut: dict[str, bytes]) -> Raw:
+    items = _items.decode(raw)
+    together = _together(len(items))
+    groups = [_encoder.encode(items[at : at + together]) for at in range(0, len(items), together)]
+    return _cut_groups(raw, groups, path, cut)
+
+
+def _cut_groups(raw: Raw, groups: list[bytes], path: str, cut: dict[str, bytes]) -> Raw:
+    hole = b"{}" if groups[0][:1] == b"{" else b"[]"
+    _same(raw, _around(hole, groups))
+    cut.update({f"{path}/{n}": group for n, group in enumerate(groups)})
+    return Raw(hole)
+
+
+def _together(count: int) -> int:
+    """How many share a part: a power of two, so that a growing list keeps its early parts."""
+    together = 1
+    while count > together * PARTS_MAX:
+        together *= 2
+    return together
+
+
+def _same(raw: Raw, again: bytes) -> None:
+    if bytes(raw) != again:
+        raise _NotPlain
+
+
+def _around(hole: bytes, groups: list[bytes]) -> bytes:
+    """Groups joined into one object or array: each without its own brackets."""
+    return hole[:1] + b",".join([group[1:-1] for group in groups]) + hole[1:]
+
+
+def _tree(parts: dict[str, bytes]) -> Tree:
+    """The parts with a slash in their names, by steps."""
+    tree: Tree = {}
+    for name, data in parts.items():
+        *steps, last = name.split("/")
+        if not steps:
+            continue
+        below = tree
+        for step in steps:
+            deeper = below.setdefault(step, {})
+            below = deeper if isinstance(deeper, dict) else {}
+        below[last] = data
+    return tree
+
+
+def _fill(raw: Raw, tree: Tree | bytes) -> Raw:
+    if isinstance(tree, bytes):
+        return Raw(tree)
+    data = bytes(raw)
+    if data in (b"{}", b"[]"):
+        groups = [tree[str(n)] for n in range(len(tree))]
+        return Raw(_around(data, [group for group in groups if isinstance(group, bytes)]))
+    if data[:1] == b"{":
+        members = _members.decode(raw)
+        for name, below in tree.items():
+            members[name] = _fill(members[name], below)
+        return Raw(_encoder.encode(members))
+    items = _items.decode(raw)
+    for name, below in tree.items():
+        items[int(name)] = _fill(items[int(name)], below)
+    return Raw(_encoder.encode(items))

@@ -1,0 +1,186 @@
+"""What a caller may report about a run: observation types only.
+
+Decisions, approvals, grants, settlements, `halt`, `unreadable` and epochs are the gateway's own
+and have no type here, so a caller cannot forge one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Short = Annotated[str, Meta(max_length=256)]
+Digits = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
+Instant = Annotated[str, Meta(max_length=40)]
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
+class ObservedAmount(Struct, frozen=True, forbid_unknown_fields=True):
+    """Money in integer minor units."""
+
+    value: Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+    currency: Annotated[str, Meta(min_length=1, max_length=16)]
+
+
+class Usage(Struct, frozen=True, forbid_unknown_fields=True):
+    """Tokens of one model call."""
+
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cached_tokens: Count = 0
+
+
+class _Observation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    client_seq: Count | None = None
+    occurred_at: Instant | None = None
+    turn_id: Short | None = None
+    action_id: Short | None = None
+    parent_id: Short | None = None
+
+
+class RunStarted(_Observation, frozen=True, kw_only=True, tag="run_started"):
+    name: Short | None = None
+
+
+class RunEnded(_Observation, frozen=True, kw_only=True, tag="run_ended"):
+    status: Literal["succeeded", "failed", "paused", "escalated", "rolled_back"]
+    output: Any = None
+    error: str | None = None
+
+
+class TurnStarted(_Observation, frozen=True, kw_only=True, tag="turn_started"):
+    pass
+
+
+class TurnEnded(_Observation, frozen=True, kw_only=True, tag="turn_ended"):
+    pass
+
+
+class PlanMade(_Observation, frozen=True, kw_only=True, tag="plan"):
+    text: str | None = None
+    arguments: dict[str, Any] | None = None
+    tool: Short | None = None
+
+
+class RequestMade(_Observation, frozen=True, kw_only=True, tag="request"):
+    text: str
+
+
+class ContextSeen(_Observation, frozen=True, kw_only=True, tag="context"):
+    id: Short | None = None
+    source: Annotated[str, Meta(max_length=2048)] | None = None
+    trusted: bool = False
+    text: str
+
+
+class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
+    provider: Short | None = None
+    id: Short | None = None
+    parameters: dict[str, Any] = {}
+    prompt_version: Short | None = None
+    system: str | None = None
+    messages: list[Any] = []
+    tools: list[Any] = []
+    answer: Any = None
+    reasoning: str | None = None
+    usage: Usage | None = None
+    cost: ObservedAmount | None = None
+    duration_ns: Digits | None = None
+
+
+class Artifact(_Observation, frozen=True, kw_only=True, tag="artifact"):
+    name: Short
+    uri: Annotated[str, Meta(max_length=2048)] | None = None
+    media_type: Short | None = None
+    digest: Short | None = None
+    size: Count | None = None
+    content: str | None = None
+
+
+class Verification(_Observation, frozen=True, kw_only=True, tag="verification"):
+    name: Short
+    status: Literal["passed", "failed"]
+    output: str | None = None
+
+
+class Handoff(_Observation, frozen=True, kw_only=True, tag="handoff"):
+    to_agent: Short
+    child_run_id: Short | None = None
+    reason: str | None = None
+
+
+class Feedback(_Observation, frozen=True, kw_only=True, tag="feedback"):
+    label: Short
+    comment: str | None = None
+    decision_id: Short | None = None
+
+
+class Retry(_Observation, frozen=True, kw_only=True, tag="retry"):
+    kind: Literal["retry", "timeout", "fallback"] = "retry"
+    detail: str | None = None
+
+
+class Gap(_Observation, frozen=True, kw_only=True, tag="gap"):
+    """A guarded call that ran without a decision."""
+
+    tool: Short
+    reason: Short
+    side_effects: list[Short] = []
+    arguments_digest: Short | None = None
+
+
+class Message(_Observation, frozen=True, kw_only=True, tag="message"):
+    role: Short
+    text: str
+
+
+Observation = (
+    RunStarted
+    | RunEnded
+    | TurnStarted
+    | TurnEnded
+    | PlanMade
+    | RequestMade
+    | ContextSeen
+    | ModelCall
+    | Artifact
+    | Verification
+    | Handoff
+    | Feedback
+    | Retry
+    | Gap
+    | Message
+)
+
+# Fields of an observation that are identifiers, numbers or closed words. Everything else can
+# hold what an agent or a person wrote: it is content, and lives in encrypted blobs.
+EVIDENCE_FIELDS = frozenset(
+    {
+        "type",
+        "client_seq",
+        "occurred_at",
+        "turn_id",
+        "action_id",
+        "parent_id",
+        "status",
+        "trusted",
+        "provider",
+        "prompt_version",
+        "usage",
+        "cost",
+        "duration_ns",
+        "media_type",
+        "digest",
+        "size",
+        "kind",
+        "to_agent",
+        "child_run_id",
+        "decision_id",
+        "tool",
+        "side_effects",
+        "arguments_digest",
+        "id",
+        "role",
+    }
+)

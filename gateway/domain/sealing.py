@@ -1,0 +1,96 @@
+"""The cryptography of content: sealing, wrapping, commitments.
+
+Pure but for the nonces. Every run has a random secret of 32 bytes, and everything here is derived
+from it:
+
+    content key   HKDF-SHA256(secret, "content")
+    sealed        nonce (12 bytes) || AES-256-GCM(key, data, aad)
+    commitment    HMAC(HMAC(secret, event id || 00 || name), data)
+    storage key   HMAC(secret, "store" || 00 || data)
+
+The inner HMAC of a commitment can be handed out to open one part to an outsider; it says nothing
+about any other part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+
+
+class SealBroken(ValueError):
+    """The bytes were not sealed with this key for this place, or were changed afterwards."""
+
+
+def new_secret() -> bytes:
+    """32 random bytes: a run's secret, or a key."""
+    return os.urandom(KEY_BYTES)
+
+
+def content_key(secret: bytes) -> bytes:
+    """The key of a run's content, from the run's secret."""
+    return derive(secret, "content")
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """A key for one purpose: HKDF-SHA256 without salt, the purpose as its info."""
+    return HKDF(hashes.SHA256(), KEY_BYTES, None, purpose.encode()).derive(secret)
+
+
+def seal(key: bytes, data: bytes, aad: bytes) -> bytes:
+    """Nonce and ciphertext. `aad` says where the bytes belong; elsewhere they do not open."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, data, aad)
+
+
+def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+    """What was sealed. Raises SealBroken."""
+    if len(sealed) < NONCE_BYTES + TAG_BYTES:
+        raise SealBroken("the sealed bytes are cut short")
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+    except InvalidTag:
+        raise SealBroken("the seal does not fit key, place and bytes") from None
+
+
+def wrap(key: bytes, secret: bytes, aad: bytes) -> bytes:
+    """A secret or a key, sealed by the key above it."""
+    assert len(secret) == KEY_BYTES
+    return seal(key, secret, aad)
+
+
+def unwrap(key: bytes, wrapped: bytes, aad: bytes) -> bytes:
+    """The 32 bytes that were wrapped. Raises SealBroken."""
+    secret = unseal(key, wrapped, aad)
+    if len(secret) != KEY_BYTES:
+        raise SealBroken("a wrapped key is not 32 bytes long")
+    return secret
+
+
+def commitment(secret: bytes, event_id: str, name: str, data: bytes) -> str:
+    """What an event carries in the place of a content part, in hexadecimal."""
+    return _hmac(_hmac(secret, _named(event_id.encode(), name.encode())), data).hex()
+
+
+def storage_key(secret: bytes, data: bytes) -> str:
+    """Where a content part is stored, in hexadecimal: the same bytes once within a run."""
+    return _hmac(secret, _named(b"store", data)).hex()
+
+
+def _named(label: bytes, data: bytes) -> bytes:
+    """No label holds a zero byte, so no two pairs give the same bytes."""
+    return label + b"\x00" + data
+
+
+def _hmac(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, hashlib.sha256)

@@ -1,0 +1,147 @@
+"""Logs and metrics: declared once, with bounded labels, and never a word of content.
+
+A metric's labels are closed vocabularies (verdict, step, store): never a tool, an agent or a
+project, whose number nobody bounds.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+# Milliseconds matter here: from a tenth of one to a quarter of a second.
+SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 1.0)
+STEPS: Final = ("gate", "gather", "evaluate", "append")
+
+
+class Metrics:
+    """Every metric of the gateway. One instance a process, with a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.check_seconds = Histogram(
+            "checkrein_check_seconds",
+            "Time from the first byte read to the reply, by enforced verdict.",
+            ["enforced"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.step_seconds = Histogram(
+            "checkrein_check_step_seconds",
+            "Time of one step of a check: gate, gather, evaluate, append.",
+            ["step"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.verdicts = Counter(
+            "checkrein_verdicts",
+            "Decisions by what rules said, what was enforced, and the mode.",
+            ["verdict", "enforced", "mode"],
+            registry=self.registry,
+        )
+        self.degraded = Counter(
+            "checkrein_degraded_decisions",
+            "Decisions in whose judgement a part failed.",
+            registry=self.registry,
+        )
+        self.problems = Counter(
+            "checkrein_problems",
+            "Requests answered with a problem, by its code.",
+            ["code"],
+            registry=self.registry,
+        )
+        self.gaps = Counter(
+            "checkrein_gaps",
+            "Guarded calls that ran without a decision, as SDKs reported them.",
+            registry=self.registry,
+        )
+        self.rejudged = Counter(
+            "checkrein_checks_judged_again",
+            "Checks judged again because the run had changed meanwhile.",
+            registry=self.registry,
+        )
+        self.journal_waiting = Gauge(
+            "checkrein_journal_waiting_events",
+            "Events in the journal that are not yet in the ledger.",
+            registry=self.registry,
+        )
+        self.journal_oldest = Gauge(
+            "checkrein_journal_oldest_seconds",
+            "Age of the oldest event that is not yet in the ledger.",
+            registry=self.registry,
+        )
+        self.chain_ok = Gauge(
+            "checkrein_chain_verified",
+            "1 when the last verification of the chains found nothing, 0 when it did, -1 before.",
+            registry=self.registry,
+        )
+        self.chain_ok.set(-1)
+        self.unreadable = Counter(
+            "checkrein_unreadable_events",
+            "Journal records that could not be read and were stored as unreadable.",
+            registry=self.registry,
+        )
+        self.policy_reloads = Counter(
+            "checkrein_policy_reloads",
+            "Changed policy folders, by outcome: active or refused.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.evaluator_replaced = Counter(
+            "checkrein_evaluator_replacements",
+            "Evaluator children that were replaced.",
+            registry=self.registry,
+        )
+        # Looking a label up costs more than observing, so what every check touches is at hand.
+        self.gated = self.step_seconds.labels("gate").observe
+        self.gathered = self.step_seconds.labels("gather").observe
+        self.evaluated = self.step_seconds.labels("evaluate").observe
+        self.appended = self.step_seconds.labels("append").observe
+        self._answers: dict[tuple[str, str, str], tuple[Histogram, Counter]] = {}
+
+    def answered(self, verdict: str, enforced: str, mode: str, seconds: float) -> None:
+        """Count one decision. All three words come from closed vocabularies."""
+        key = (verdict, enforced, mode)
+        found = self._answers.get(key)
+        if found is None:
+            found = (self.check_seconds.labels(enforced), self.verdicts.labels(*key))
+            self._answers[key] = found
+        found[0].observe(seconds)
+        found[1].inc()
+
+
+def configure_logging(level: str = "info", *, pretty: bool | None = None) -> None:
+    """JSON lines to standard error, or coloured text when that is a terminal."""
+    on_terminal = sys.stderr.isatty() if pretty is None else pretty
+    renderer = (
+        structlog.dev.ConsoleRenderer()
+        if on_terminal
+        else structlog.processors.JSONRenderer(sort_keys=True)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """A logger whose events are past-tense names with fields."""
+    bound: FilteringBoundLogger = structlog.get_logger(component=name)
+    return bound
