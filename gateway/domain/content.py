@@ -81,7 +81,7 @@ def split(parts: dict[str, bytes]) -> dict[str, bytes]:
 def join(parts: dict[str, bytes]) -> dict[str, bytes]:
     """What was split, to the byte. Raises ValueError when the parts do not fit together.
 
-    All parts must be there: a hole whose part is missing stays a hole.
+    Where a part is missing, the hole stays: what is joined is then JSON still, but less.
     """
     whole = {name: data for name, data in parts.items() if "/" not in name}
     for name, tree in _tree(parts).items():
@@ -89,7 +89,7 @@ def join(parts: dict[str, bytes]) -> dict[str, bytes]:
             raise ValueError(f"the content part {name!r} is missing, others belong into it")
         try:
             whole[name] = bytes(_fill(Raw(whole[name]), tree))
-        except (LookupError, msgspec.MsgspecError) as error:
+        except (LookupError, ValueError, msgspec.MsgspecError) as error:
             raise ValueError(f"the parts of {name!r} do not fit together") from error
     return whole
 
@@ -204,7 +204,7 @@ def _fill(raw: Raw, tree: Tree | bytes) -> Raw:
         return Raw(tree)
     data = bytes(raw)
     if data in (b"{}", b"[]"):
-        groups = [tree[str(n)] for n in range(len(tree))]
+        groups = [tree[name] for name in sorted(tree, key=int)]
         return Raw(_around(data, [group for group in groups if isinstance(group, bytes)]))
     if data[:1] == b"{":
         members = _members.decode(raw)

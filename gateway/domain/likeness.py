@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
+# One class of characters and nothing to go back to: linear, also on hostile text.
+_LETTERS = re.compile(r"[^\W\d_]+")
 TEXT_MAX = 2_000
 NODES_MAX = 400
 
@@ -42,5 +45,4 @@ def _collect(value: Any, parts: list[str]) -> None:
 
 def _words(text: str) -> str:
     """Lower-case words without digits and punctuation, sorted."""
-    letters = "".join(char if char.isalpha() else " " for char in text.lower())
-    return " ".join(sorted(letters.split()))
+    return " ".join(sorted(_LETTERS.findall(text.lower())))

@@ -7,6 +7,7 @@ Built by `gateway.policies`, read by judging. It holds no compiled engine: an en
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -122,7 +123,7 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
     tools: tuple[str, ...] = ("*",)
 
     def covers(self, tool: str) -> bool:
-        return any(fnmatchcase(tool, glob) for glob in self.tools)
+        return _first_match(self.tools, tool) is not None
 
 
 class Environment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,18 +168,27 @@ class Ruleset(Struct, frozen=True):
     modules: dict[str, str] = {}
     commit: str | None = None
     by_id: dict[str, Rule] = {}
+    tool_globs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        force_setattr(self, "tool_globs", tuple(tool.match for tool in self.tools))
         force_setattr(self, "by_id", {rule.id: rule for rule in self.rules})
 
     def environment(self, name: str) -> Environment:
         return self.environments.get(name, STRICT)
 
     def tool(self, name: str) -> ToolPolicy | None:
-        return next((tool for tool in self.tools if fnmatchcase(name, tool.match)), None)
+        found = _first_match(self.tool_globs, name)
+        return None if found is None else self.tools[found]
 
     def rule(self, rule_id: str) -> Rule:
         return self.by_id[rule_id]
+
+
+@lru_cache(maxsize=8192)
+def _first_match(globs: tuple[str, ...], name: str) -> int | None:
+    """The place of the first glob that matches. Names come from agents, so few are remembered."""
+    return next((place for place, glob in enumerate(globs) if fnmatchcase(name, glob)), None)
 
 
 _UNKNOWN: frozenset[str] = frozenset(SIDE_EFFECTS)

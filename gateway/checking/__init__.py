@@ -1,0 +1,1 @@
+"""The hot path: gate, authenticate, gather, evaluate, judge, append, respond."""

@@ -1,0 +1,193 @@
+"""Answers one check: gather, judge, append, reply. Nothing is answered before it is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from gateway.ambient import Ambient
+from gateway.checking.case import Case, open_case
+from gateway.checking.context_memory import ContextMemory
+from gateway.checking.decided import decided
+from gateway.checking.gathering import Framed, ask_of, covering_of, frame_of
+from gateway.checking.keyed_locks import KeyedLocks
+from gateway.checking.replies import Replies
+from gateway.domain import frame as frames
+from gateway.domain.check import ActionCheck
+from gateway.domain.observations import Gap
+from gateway.domain.reply import CheckReply, reply_of
+from gateway.domain.ruleset import Ruleset, fail_mode
+from gateway.domain.run_state import ActionRecord, Approval
+from gateway.engines.port import Engine
+from gateway.errors import StorageFailure, Unavailable
+from gateway.judging.applicable import RuleIndex
+from gateway.judging.judgement import judge_frame
+from gateway.storage.ports import Caller, Gather, Journal, Refused
+from gateway.telemetry import Metrics
+
+JUDGED_AGAIN_MAX = 3
+UNDER_LEASE_MAX = 10
+
+Recall = Callable[[str, str, ActionRecord, Approval | None], Awaitable[CheckReply | None]]
+
+
+class Checker:
+    """Judges tool calls. `current` gives the active ruleset, `recall` an older recorded reply."""
+
+    def __init__(
+        self,
+        *,
+        current: Callable[[], Ruleset | None],
+        engine: Engine,
+        journal: Journal,
+        ambient: Ambient,
+        metrics: Metrics,
+        recall: Recall,
+        base_url: str = "",
+    ) -> None:
+        self._current = current
+        self._engine = engine
+        self._journal = journal
+        self._ambient = ambient
+        self._metrics = metrics
+        self._recall = recall
+        self._base_url = base_url
+        self._index = RuleIndex()
+        self._context = ContextMemory()
+        self._replies = Replies()
+        self._actions = KeyedLocks()
+        self._leases = KeyedLocks()
+
+    async def check(self, caller: Caller, check: ActionCheck, started: float) -> CheckReply:
+        """The reply to one check. `started` is the monotonic time of its first byte.
+
+        Raises Conflict for an id that stands for something else, Unavailable when the policy or
+        the journal is away: then nothing was decided.
+        """
+        ruleset = self._current()
+        if ruleset is None:
+            raise Unavailable("policy_unavailable", "No policy is active yet.", retry_after=1)
+        case = open_case(caller, check, ruleset, self._index, self._ambient)
+        try:
+            if not case.ids.given:
+                return await self._until_appended(case, started)
+            async with self._actions.hold((caller.project_id, case.ids.run_id, case.ids.action_id)):
+                return await self._until_appended(case, started)
+        except StorageFailure as failure:
+            raise _journal_unavailable(case) from failure
+
+    async def _until_appended(self, case: Case, started: float) -> CheckReply:
+        """Judge again while the run changes under the judgement; in the end under a lease."""
+        run = (case.caller.project_id, case.ids.run_id)
+        for _ in range(JUDGED_AGAIN_MAX - 1):
+            await self._leases.passed(run)
+            reply = await self._attempt(case, started)
+            if reply is not None:
+                return reply
+            self._metrics.rejudged.inc()
+        async with self._leases.hold(run):
+            # Checks that were gathered before the lease began may still be appended first.
+            for _ in range(UNDER_LEASE_MAX):
+                reply = await self._attempt(case, started)
+                if reply is not None:
+                    return reply
+        raise Unavailable("run_contended", "The run changes too fast; try again.", retry_after=1)
+
+    async def _attempt(self, case: Case, started: float) -> CheckReply | None:
+        """One judgement of the case; None when the run had changed before it was appended."""
+        try:
+            framed = await self._gather(case)
+            if framed is None:
+                return await self._recorded(case)
+            return await self._judge_and_append(case, framed, started)
+        finally:
+            if "budgets" in case.needs:
+                await self._journal.forget(case.ids.decision_id)
+
+    async def _gather(self, case: Case) -> Framed | None:
+        """The frame of the case from the run's present state; None: answer what is recorded."""
+        begun = self._ambient.monotonic()
+        now_ns = self._ambient.now_ns()
+        covering = covering_of(case, now_ns)
+        gathered = await self._journal.gather(ask_of(case, covering))
+        framed = frame_of(case, gathered, covering, now_ns, self._context)
+        self._metrics.gathered(self._ambient.monotonic() - begun)
+        return framed
+
+    async def _judge_and_append(
+        self, case: Case, framed: Framed, started: float
+    ) -> CheckReply | None:
+        begun = self._ambient.monotonic()
+        encoded = frames.encode(framed.frame)
+        judgement = await judge_frame(
+            self._engine, case.ruleset, framed.frame, encoded, self._index
+        )
+        judged = self._ambient.monotonic()
+        made = decided(case, framed, encoded, judgement, self._ambient, self._base_url)
+        outcome = await self._journal.append(made.append)
+        if isinstance(outcome, Refused):
+            return None
+        finished = self._ambient.monotonic()
+        run = (case.caller.project_id, case.ids.run_id)
+        self._context.remember(run, case.check.context, case.check.events)
+        reply = reply_of(
+            judgement.decision,
+            decision_id=case.ids.decision_id,
+            run_id=case.ids.run_id,
+            action_id=case.ids.action_id,
+            seq=outcome.first_seq + made.place,
+            commit=case.ruleset.commit,
+            approval=made.approval,
+            durability=outcome.durability,
+            elapsed_ms=round((finished - started) * 1000, 3),
+        )
+        if case.ids.given:
+            self._replies.put(case.ids.event_id, reply)
+        self._metrics.evaluated(judged - begun)
+        self._metrics.appended(finished - judged)
+        self._count(case, reply, finished - started)
+        return reply
+
+    async def _recorded(self, case: Case) -> CheckReply:
+        """The decision that was recorded for this very attempt."""
+        gathered = await self._journal.gather(
+            Gather(
+                project_id=case.caller.project_id,
+                environment=case.caller.environment,
+                run_id=case.ids.run_id,
+                action_id=case.ids.action_id,
+            )
+        )
+        record = gathered.action
+        assert record is not None
+        reply = self._replies.get(record.event_id) or await self._recall(
+            case.caller.project_id,
+            case.ids.run_id,
+            record,
+            gathered.state.approvals.get(record.approval_id or ""),
+        )
+        if reply is None:
+            raise Unavailable(
+                "decision_not_ready", "The recorded decision cannot be read yet.", retry_after=1
+            )
+        return reply
+
+    def _count(self, case: Case, reply: CheckReply, elapsed: float) -> None:
+        self._metrics.answered(reply.verdict, reply.enforced, reply.mode, elapsed)
+        if reply.degraded:
+            self._metrics.degraded.inc()
+        for event in case.check.events:
+            if isinstance(event, Gap):
+                self._metrics.gaps.inc()
+
+
+def _journal_unavailable(case: Case) -> Unavailable:
+    """No record, no decision: say which fail mode the caller should apply."""
+    mode = "closed"
+    if case.environment.journal != "closed":
+        mode = fail_mode(case.environment, frozenset(case.action.side_effects))
+    return Unavailable(
+        "journal_unavailable",
+        "The decision could not be recorded, so it was not given.",
+        retry_after=1,
+        extra={"fail_mode": mode},
+    )

@@ -1,0 +1,240 @@
+"""What is reported besides checks: results of calls, batches of observations, starts and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from gateway.ambient import Ambient
+from gateway.checking.keyed_locks import KeyedLocks
+from gateway.checking.observed import observations, run_started
+from gateway.domain import canonical
+from gateway.domain.check import RunRef
+from gateway.domain.events import Draft, ResultBody
+from gateway.domain.frame import FrameAmount
+from gateway.domain.observations import Gap, Observation, RunEnded
+from gateway.domain.reports import (
+    EventBatch,
+    EventsReply,
+    ResultReply,
+    ResultReport,
+    RunEnd,
+    RunOpened,
+)
+from gateway.domain.ruleset import Ruleset
+from gateway.domain.run_ids import run_id_of
+from gateway.domain.run_state import (
+    UNTRUSTED_CONTEXT,
+    ActionRecord,
+    StateChange,
+    change_of_result,
+)
+from gateway.errors import Conflict, NotFound, StorageFailure, Unavailable
+from gateway.judging.framing import rfc3339
+from gateway.storage.ports import Append, Appended, Caller, Gather, Journal, Refused
+from gateway.telemetry import Metrics
+
+FindAction = Callable[[str, str], Awaitable[tuple[str, ActionRecord] | None]]
+_sorted = msgspec.json.Encoder(order="sorted")
+
+
+class Reporter:
+    """Appends what callers report. `find_older` looks up actions that the journal let go."""
+
+    def __init__(
+        self,
+        *,
+        current: Callable[[], Ruleset | None],
+        journal: Journal,
+        ambient: Ambient,
+        metrics: Metrics,
+        find_older: FindAction,
+    ) -> None:
+        self._current = current
+        self._journal = journal
+        self._ambient = ambient
+        self._metrics = metrics
+        self._find_older = find_older
+        self._results = KeyedLocks()
+
+    async def report_result(
+        self, caller: Caller, decision_id: str, report: ResultReport
+    ) -> ResultReply:
+        """Record the outcome of a call and settle what it had reserved.
+
+        The same report twice is one result. A different one is a Conflict, and an event.
+        """
+        async with self._results.hold((caller.project_id, decision_id)):
+            found = await self._journal.find_action(caller.project_id, decision_id)
+            found = found or await self._find_older(caller.project_id, decision_id)
+            if found is None:
+                raise NotFound("decision_not_found", "No decision of this id in this project.")
+            run_id, action = found
+            digest = canonical.sha256(_sorted.encode(report))
+            reply = ResultReply(decision_id, run_id, action.action_id, report.status, False)
+            if action.report_digest == digest:
+                return msgspec.structs.replace(reply, repeated=True)
+            body = self._result_body(action, report, digest)
+            if action.report_digest is not None:
+                await self._append(caller, run_id, [self._draft("result_conflict", body, report)])
+                raise Conflict(
+                    "result_conflict",
+                    "Another result was reported for this decision before; this one was recorded"
+                    " as a conflict and changes nothing.",
+                )
+            await self._append(
+                caller,
+                run_id,
+                [self._draft("result", body, report)],
+                [change_of_result(body, action)],
+                settle=action,
+                released=body.released,
+            )
+            return reply
+
+    async def report_events(self, caller: Caller, batch: EventBatch) -> EventsReply:
+        """Append observations to a run, which begins here if it is new."""
+        run, run_id = self._name(caller, batch.run)
+        for event in batch.events:
+            if isinstance(event, Gap):
+                self._metrics.gaps.inc()
+        return await self._observe(caller, run, run_id, batch.events)
+
+    async def open_run(self, caller: Caller, wanted: RunRef) -> RunOpened:
+        """Begin a run, or find the one of that id."""
+        run, run_id = self._name(caller, wanted)
+        async with self._results.hold((caller.project_id, run_id)):
+            if await self._journal.last_seq(caller.project_id, run_id):
+                return RunOpened(run_id, created=False)
+            await self._observe(caller, run, run_id, [])
+            return RunOpened(run_id, created=True)
+
+    async def end_run(self, caller: Caller, run_id: str, end: RunEnd) -> EventsReply:
+        """End a run that exists. Raises NotFound otherwise."""
+        named = run_id_of(caller.project_id, caller.environment, run_id)
+        gathered = await self._journal.gather(Gather(caller.project_id, caller.environment, named))
+        if gathered.state.last_seq == 0:
+            raise NotFound("run_not_found", "No run of this id in this project.")
+        ended = RunEnded(status=end.status, output=end.output, error=end.error)
+        return await self._observe(caller, RunRef(id=run_id), named, [ended])
+
+    async def _observe(
+        self, caller: Caller, run: RunRef, run_id: str, seen: list[Observation]
+    ) -> EventsReply:
+        gathered = await self._journal.gather(
+            Gather(
+                caller.project_id,
+                caller.environment,
+                run_id,
+                parent_run_id=run.parent_run_id,
+            )
+        )
+        starts = gathered.state.last_seq == 0
+        now = rfc3339(self._ambient.now_ns())
+        drafts, changes = observations(seen, starts=starts, now=now, ambient=self._ambient)
+        if starts:
+            start, change = run_started(
+                run,
+                external_id=run.id,
+                agent_id=caller.agent_id,
+                now=now,
+                ambient=self._ambient,
+            )
+            drafts, changes = [start, *drafts], [change, *changes]
+        appended = await self._append(caller, run_id, drafts, changes, run=run)
+        return EventsReply(run_id, appended.first_seq, len(drafts))
+
+    async def _append(
+        self,
+        caller: Caller,
+        run_id: str,
+        drafts: list[Draft],
+        changes: list[StateChange] | None = None,
+        *,
+        run: RunRef | None = None,
+        settle: ActionRecord | None = None,
+        released: dict[str, int] | None = None,
+    ) -> Appended:
+        if not drafts:
+            last = await self._journal.last_seq(caller.project_id, run_id)
+            return Appended(last, "fsync")
+        try:
+            outcome = await self._journal.append(
+                Append(
+                    project_id=caller.project_id,
+                    environment=caller.environment,
+                    run_id=run_id,
+                    drafts=tuple(drafts),
+                    changes=tuple(changes or ()),
+                    user_id=run.user_id if run else None,
+                    parent_run_id=run.parent_run_id if run else None,
+                    settle_action=settle.action_id if settle else None,
+                    release=released or {},
+                )
+            )
+        except StorageFailure as failure:
+            raise Unavailable(
+                "journal_unavailable",
+                "The report could not be recorded. Send it again.",
+                retry_after=1,
+                extra={"fail_mode": "closed"},
+            ) from failure
+        if isinstance(outcome, Refused):
+            raise Conflict(
+                "run_environment_mismatch",
+                "This run belongs to another environment of the project.",
+                pointer="/run/id",
+            )
+        return outcome
+
+    def _name(self, caller: Caller, wanted: RunRef) -> tuple[RunRef, str]:
+        """The run as it is called inside, with its parent named the same way."""
+        place = (caller.project_id, caller.environment)
+        run_id = run_id_of(*place, wanted.id) if wanted.id else self._ambient.new_id("run")
+        parent = wanted.parent_run_id
+        if parent is None:
+            return wanted, run_id
+        named = run_id_of(*place, parent)
+        return msgspec.structs.replace(wanted, parent_run_id=named), run_id
+
+    def _result_body(self, action: ActionRecord, report: ResultReport, digest: str) -> ResultBody:
+        return ResultBody(
+            decision_id=action.decision_id,
+            action_id=action.action_id,
+            status=report.status,
+            report_digest=digest,
+            output_digest=report.output_digest,
+            duration_ns=report.duration_ns,
+            cost=FrameAmount(report.cost.value, report.cost.currency.upper())
+            if report.cost
+            else None,
+            truncated=report.truncated,
+            released=action.reservations if report.status == "failed" else {},
+            labels=self._labels(action),
+        )
+
+    def _labels(self, action: ActionRecord) -> list[str]:
+        """Output of a tool that the policy does not trust makes the run carry untrusted context."""
+        ruleset = self._current()
+        policy = ruleset.tool(action.tool) if ruleset else None
+        return [UNTRUSTED_CONTEXT] if policy is not None and not policy.output_trusted else []
+
+    def _draft(self, kind: str, body: ResultBody, report: ResultReport) -> Draft:
+        now = rfc3339(self._ambient.now_ns())
+        content: dict[str, Any] = {}
+        if report.output is not None:
+            content["output"] = _sorted.encode(report.output)
+        if report.error is not None:
+            content["error"] = _sorted.encode(report.error)
+        return Draft(
+            id=self._ambient.new_id("evt"),
+            type=kind,
+            occurred_at=now,
+            recorded_at=now,
+            actor="agent",
+            body=canonical.encode(body),
+            content=content,
+            action_id=body.action_id,
+        )

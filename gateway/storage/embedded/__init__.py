@@ -1,0 +1,1 @@
+"""Stores on SQLite files of one data folder, for one machine."""

@@ -1,0 +1,94 @@
+"""Forgetting idle runs: what is drained and has been quiet lives on in the ledger alone.
+
+While a run leaves, nobody can bring it back: the delete and a reload would cross each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+from gateway.errors import StorageFailure
+from gateway.storage.embedded.connections import open_reader
+from gateway.storage.embedded.hot_runs import HotRuns, Key
+from gateway.storage.embedded.writer import Writer
+
+LOOK_MAX = 5000
+
+# A slice of the runs in key order, so that each step costs the same however many there are.
+SLICE = """
+    SELECT project_id, run_id, last_ns FROM run
+    WHERE (project_id, run_id) > (?, ?) ORDER BY project_id, run_id LIMIT ?
+"""
+# Rows leave in their order, so a run is drained when the oldest waiting row is behind its last.
+DELETE_RUN = """
+    DELETE FROM run WHERE project_id = ? AND run_id = ? AND last_ns < ?
+        AND last_row < (SELECT coalesce(min(row), last_row + 1) FROM event)
+        AND NOT EXISTS (
+            SELECT 1 FROM approval
+            WHERE approval.project_id = run.project_id AND approval.run_id = run.run_id
+                AND approval.closed = 0
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM action INDEXED BY action_deadline
+            WHERE action.project_id = run.project_id AND action.run_id = run.run_id
+                AND action.deadline_ns IS NOT NULL
+        )
+"""
+DELETE_ACTIONS = "DELETE FROM action WHERE project_id = ? AND run_id = ?"
+DELETE_APPROVALS = "DELETE FROM approval WHERE project_id = ? AND run_id = ?"
+
+
+class Eviction:
+    """Walks over the runs, a slice a step, and deletes those that may go."""
+
+    def __init__(self, path: Path, runs: HotRuns, writer: Writer) -> None:
+        # A connection of its own, because the look runs on another thread.
+        self._reader = open_reader(path)
+        self._runs = runs
+        self._writer = writer
+        self._after: Key = ("", "")
+        self._busy = asyncio.Lock()
+
+    async def step(self, idle_before_ns: int, limit: int) -> int:
+        """Look at the next slice of runs; forget at most `limit`; return how many."""
+        async with self._busy:
+            try:
+                seen = await asyncio.to_thread(self._look)
+            except sqlite3.Error as error:
+                raise StorageFailure(f"the runs cannot be read: {error}") from error
+            idle = [(seen_[0], seen_[1]) for seen_ in seen if seen_[2] < idle_before_ns][:limit]
+            if idle and len(idle) == limit:
+                self._after = idle[-1]
+            else:
+                self._after = (seen[-1][0], seen[-1][1]) if len(seen) == LOOK_MAX else ("", "")
+            leaving = self._runs.leave(idle)
+            try:
+                return await self._writer.run(lambda db: _delete(db, leaving, idle_before_ns))
+            finally:
+                self._runs.left(leaving)
+
+    async def passed(self, key: Key) -> None:
+        """Wait until the run is not on its way out."""
+        while self._runs.is_leaving(key):
+            async with self._busy:
+                pass
+
+    async def close(self) -> None:
+        async with self._busy:
+            self._reader.close()
+
+    def _look(self) -> list[tuple[str, str, int]]:
+        return self._reader.execute(SLICE, (*self._after, LOOK_MAX)).fetchall()
+
+
+def _delete(db: sqlite3.Connection, keys: list[Key], idle_before_ns: int) -> int:
+    """Delete those of the runs that may still go."""
+    gone = 0
+    for key in keys:
+        if db.execute(DELETE_RUN, (*key, idle_before_ns)).rowcount:
+            db.execute(DELETE_ACTIONS, key)
+            db.execute(DELETE_APPROVALS, key)
+            gone += 1
+    return gone

@@ -1,0 +1,189 @@
+"""What the ledger is asked: one function and its statement for each question."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.domain.projections import ApprovalRow, Indexed, RunRow
+from gateway.storage.embedded import ledger_rows
+from gateway.storage.embedded.ledger_rows import APPROVAL_COLUMNS, INDEXED_COLUMNS, RUN_COLUMNS
+from gateway.storage.ports import RunFilter, StoredEvent
+
+Cursor = tuple[str, str]
+
+STORED = "record, hash, blob_keys"
+LAST = """
+    SELECT seq, epoch FROM event WHERE project_id = ? AND run_id = ?
+    ORDER BY epoch DESC, seq DESC LIMIT 1
+"""
+PAGE = """
+    SELECT {columns} FROM event WHERE project_id = ? AND run_id = ? AND epoch = 0 AND seq > ?
+    ORDER BY seq LIMIT ?
+"""
+# A run in which a seq was given out twice: all events of a seq stay on one page.
+PAGE_OF_MANY = """
+    SELECT {columns} FROM event WHERE project_id = ?1 AND run_id = ?2 AND seq > ?3 AND seq <= (
+        SELECT max(seq) FROM (
+            SELECT seq FROM event WHERE project_id = ?1 AND run_id = ?2 AND seq > ?3
+            ORDER BY seq LIMIT ?4
+        )
+    )
+    ORDER BY seq, epoch
+"""
+BY_DECISION = f"""
+    SELECT {STORED} FROM event WHERE project_id = ? AND decision_id = ? AND type = 'decision'
+    ORDER BY epoch DESC LIMIT 1
+"""
+BLOBS = """
+    SELECT key, sealed FROM blob WHERE project_id = ? AND run_id = ? AND key IN ({marks})
+"""
+WRAPPED = "SELECT wrapped FROM run_secret WHERE project_id = ? AND run_id = ?"
+RUN = f"SELECT {RUN_COLUMNS} FROM run WHERE project_id = ? AND run_id = ?"
+RUNS = f"SELECT {RUN_COLUMNS} FROM run WHERE project_id = ? AND {{conditions}}"
+APPROVALS = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE project_id = ? AND {{conditions}}"
+APPROVAL = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE project_id = ? AND approval_id = ?"
+# For verification, which looks at everything: also runs whose projection is gone.
+ALL_RUNS = """
+    SELECT project_id, run_id FROM event
+    UNION SELECT project_id, run_id FROM run ORDER BY project_id, run_id
+"""
+
+BLOBS_AT_ONCE = 500
+
+_CONDITIONS = {
+    "environment": "environment = ?",
+    "agent_id": "agent_id = ?",
+    "status": "status = ?",
+    "started_after": "started_at > ?",
+    "started_before": "started_at < ?",
+}
+
+
+def last_seq(connection: sqlite3.Connection, project_id: str, run_id: str) -> int:
+    found = connection.execute(LAST, (project_id, run_id)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def events(
+    connection: sqlite3.Connection, project_id: str, run_id: str, after: int, limit: int
+) -> list[StoredEvent]:
+    """In order of seq, then epoch; in a run with epochs a page may be longer than `limit`."""
+    rows = _page(connection, STORED, project_id, run_id, after, limit)
+    return [ledger_rows.stored_event(*row) for row in rows]
+
+
+def indexed(
+    connection: sqlite3.Connection, project_id: str, run_id: str, after: int, limit: int
+) -> list[Indexed]:
+    """The columns of the same page of events."""
+    rows = _page(connection, INDEXED_COLUMNS, project_id, run_id, after, limit)
+    return [ledger_rows.indexed_row(row) for row in rows]
+
+
+def event_by_decision(
+    connection: sqlite3.Connection, project_id: str, decision_id: str
+) -> StoredEvent | None:
+    found = connection.execute(BY_DECISION, (project_id, decision_id)).fetchone()
+    return None if found is None else ledger_rows.stored_event(*found)
+
+
+def blobs(
+    connection: sqlite3.Connection, project_id: str, run_id: str, keys: Sequence[str]
+) -> dict[str, bytes]:
+    """Sealed bytes by storage key, those that are there."""
+    wanted = [bytes.fromhex(key) for key in dict.fromkeys(keys)]
+    found: dict[str, bytes] = {}
+    for at in range(0, len(wanted), BLOBS_AT_ONCE):
+        some = wanted[at : at + BLOBS_AT_ONCE]
+        statement = BLOBS.format(marks=", ".join("?" * len(some)))
+        for key, sealed in connection.execute(statement, (project_id, run_id, *some)):
+            found[key.hex()] = sealed
+    return found
+
+
+def secret(connection: sqlite3.Connection, project_id: str, run_id: str) -> bytes | None:
+    found = connection.execute(WRAPPED, (project_id, run_id)).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def run(connection: sqlite3.Connection, project_id: str, run_id: str) -> RunRow | None:
+    found = connection.execute(RUN, (project_id, run_id)).fetchone()
+    return None if found is None else ledger_rows.run_row(found)
+
+
+def runs(
+    connection: sqlite3.Connection,
+    project_id: str,
+    wanted: RunFilter,
+    before: Cursor | None,
+    limit: int,
+) -> list[RunRow]:
+    """Newest first, behind the cursor (started_at, run_id)."""
+    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
+    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
+    rows = _newest(
+        connection, RUNS, project_id, conditions, ("started_at", "run_id"), before, limit
+    )
+    return [ledger_rows.run_row(row) for row in rows]
+
+
+def approvals(
+    connection: sqlite3.Connection,
+    project_id: str,
+    status: str | None,
+    before: Cursor | None,
+    limit: int,
+) -> list[ApprovalRow]:
+    """Newest first, behind the cursor (requested_at, approval_id)."""
+    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
+    order = ("requested_at", "approval_id")
+    rows = _newest(connection, APPROVALS, project_id, conditions, order, before, limit)
+    return [ledger_rows.approval_row(row) for row in rows]
+
+
+def approval(
+    connection: sqlite3.Connection, project_id: str, approval_id: str
+) -> ApprovalRow | None:
+    found = connection.execute(APPROVAL, (project_id, approval_id)).fetchone()
+    return None if found is None else ledger_rows.approval_row(found)
+
+
+def all_runs(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    return [(project_id, run_id) for project_id, run_id in connection.execute(ALL_RUNS)]
+
+
+def _page(
+    connection: sqlite3.Connection,
+    columns: str,
+    project_id: str,
+    run_id: str,
+    after: int,
+    limit: int,
+) -> list[Any]:
+    last = connection.execute(LAST, (project_id, run_id)).fetchone()
+    statement = PAGE if last is None or last[1] == 0 else PAGE_OF_MANY
+    asked = (project_id, run_id, after, limit)
+    return connection.execute(statement.format(columns=columns), asked).fetchall()
+
+
+def _newest(
+    connection: sqlite3.Connection,
+    statement: str,
+    project_id: str,
+    conditions: list[tuple[str, str]],
+    order: tuple[str, str],
+    before: Cursor | None,
+    limit: int,
+) -> list[Any]:
+    """A page of a list, newest first."""
+    when, name = order
+    terms = [term for term, _ in conditions]
+    values: list[Any] = [value for _, value in conditions]
+    if before is not None:
+        terms.append(f"({when}, {name}) < (?, ?)")
+        values += before
+    text = statement.format(conditions=" AND ".join(terms or ["TRUE"]))
+    text += f" ORDER BY {when} DESC, {name} DESC LIMIT ?"
+    return connection.execute(text, (project_id, *values, limit)).fetchall()

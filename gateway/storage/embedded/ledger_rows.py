@@ -1,0 +1,77 @@
+"""Between the ledger's rows and domain values: columns are named like the structs' fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.domain import canonical
+from gateway.domain.events import Event
+from gateway.domain.projections import ApprovalRow, Indexed, RunRow
+from gateway.storage.ports import StoredEvent
+
+KEY_BYTES = 32
+
+INDEXED_COLUMNS = ", ".join(Indexed.__struct_fields__)
+RUN_COLUMNS = ", ".join(RunRow.__struct_fields__)
+APPROVAL_COLUMNS = ", ".join(ApprovalRow.__struct_fields__)
+
+
+class _Blobs(Struct, frozen=True):
+    """The names of a record's content parts."""
+
+    blobs: dict[str, str]
+
+
+_events = msgspec.json.Decoder(Event)
+_blobs = msgspec.json.Decoder(_Blobs)
+
+
+def upsert(table: str, shape: type[Struct], key: tuple[str, ...]) -> str:
+    """The statement that puts a row of this shape in its place."""
+    fields = shape.__struct_fields__
+    changes = ", ".join(f"{name} = excluded.{name}" for name in fields if name not in key)
+    return (
+        f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({', '.join('?' * len(fields))})"
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+    )
+
+
+def values(row: RunRow | ApprovalRow) -> tuple[Any, ...]:
+    """A row's values as SQLite takes them: objects and arrays as JSON."""
+    return tuple(
+        canonical.encode(value).decode() if isinstance(value, dict | list) else value
+        for value in msgspec.structs.astuple(row)
+    )
+
+
+def run_row(found: Sequence[Any]) -> RunRow:
+    fields = dict(zip(RunRow.__struct_fields__, found, strict=True))
+    spend: dict[str, int] = msgspec.json.decode(fields["spend"])
+    return RunRow(**{**fields, "halted": bool(fields["halted"]), "spend": spend})
+
+
+def approval_row(found: Sequence[Any]) -> ApprovalRow:
+    fields = dict(zip(ApprovalRow.__struct_fields__, found, strict=True))
+    return ApprovalRow(**{**fields, "rules": msgspec.json.decode(fields["rules"])})
+
+
+def indexed_row(found: Sequence[Any]) -> Indexed:
+    return Indexed(*found)
+
+
+def event_of(record: bytes) -> Event:
+    return _events.decode(record)
+
+
+def stored_event(record: bytes, digest: bytes, keys: bytes) -> StoredEvent:
+    """An event as stored. One whose record cannot be read any more has no content parts."""
+    try:
+        names = sorted(_blobs.decode(record).blobs)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        names = []
+    cut = [keys[at : at + KEY_BYTES].hex() for at in range(0, len(keys), KEY_BYTES)]
+    return StoredEvent(record, digest.hex(), dict(zip(names, cut, strict=False)))

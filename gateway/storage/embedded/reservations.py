@@ -1,0 +1,128 @@
+"""Shared counters: what is spent, and what calls that are being judged may spend.
+
+Tentative reservations live in memory alone: a crash releases them, which is right, since nothing
+of those calls was appended. Confirmed ones are totals on disk, written with the decision.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+from gateway.storage.embedded import journal_rows as rows
+from gateway.storage.ports import Reserve
+
+COUNTERS_MAX = 65_536
+TOTAL_MAX = 2**53 - 1
+Place = tuple[str, str]
+
+
+class _Counter(Struct):
+    """`total` counts writes that are under way, of which there are `pending`."""
+
+    total: int
+    pending: int = 0
+    tentative: dict[str, int] = field(default_factory=dict)
+
+    def used(self, reservation_id: str) -> int:
+        """Everything but what this reservation holds."""
+        others = sum(self.tentative.values()) - self.tentative.get(reservation_id, 0)
+        return min(self.total + others, TOTAL_MAX)
+
+
+class _Reservation(Struct):
+    """What a check holds, and how much it saw used by others: key -> (amount, used)."""
+
+    project_id: str
+    held: dict[str, tuple[int, int]]
+
+
+class Reservations:
+    """All counters of the data folder, by project and key."""
+
+    def __init__(self, reader: sqlite3.Connection, most: int = COUNTERS_MAX) -> None:
+        self._reader = reader
+        self._most = most
+        self._counters: OrderedDict[Place, _Counter] = OrderedDict()
+        self._reservations: dict[str, _Reservation] = {}
+
+    def reserve(
+        self, project_id: str, reservation_id: str, wishes: Sequence[Reserve]
+    ) -> dict[str, int]:
+        """Hold these amounts in the place of what the id held; return what others use."""
+        self.forget(reservation_id)
+        used: dict[str, int] = {}
+        held: dict[str, tuple[int, int]] = {}
+        for wish in wishes:
+            counter = self._counter((project_id, wish.key))
+            used[wish.key] = counter.used(reservation_id)
+            held[wish.key] = (wish.amount, used[wish.key])
+            counter.tentative[reservation_id] = wish.amount
+        if held:
+            self._reservations[reservation_id] = _Reservation(project_id, held)
+        return used
+
+    def forget(self, reservation_id: str) -> None:
+        """Release what the id holds tentatively."""
+        reservation = self._reservations.pop(reservation_id, None)
+        if reservation is None:
+            return
+        for key in reservation.held:
+            self._counter((reservation.project_id, key)).tentative.pop(reservation_id, None)
+
+    def covers(self, project_id: str, reservation_id: str, amounts: Mapping[str, int]) -> bool:
+        """Whether these amounts may be confirmed.
+
+        Not, when the reservation was lost with a failed write; nor when more is wanted than was
+        held and others have come in between.
+        """
+        if not amounts:
+            return True
+        reservation = self._reservations.get(reservation_id)
+        if reservation is None or reservation.project_id != project_id:
+            return False
+        for key, amount in amounts.items():
+            if key not in reservation.held:
+                return False
+            held, seen = reservation.held[key]
+            if amount > held and self._counter((project_id, key)).used(reservation_id) > seen:
+                return False
+        return True
+
+    def begin(self, project_id: str, amounts: Mapping[str, int]) -> None:
+        """Add to the totals; the same amounts are on their way to the disk until `written`."""
+        for key, amount in amounts.items():
+            counter = self._counter((project_id, key))
+            counter.total = max(-TOTAL_MAX, min(TOTAL_MAX, counter.total + amount))
+            counter.pending += 1
+
+    def written(self, project_id: str, amounts: Mapping[str, int]) -> None:
+        for key in amounts:
+            self._counters[(project_id, key)].pending -= 1
+
+    def clear(self) -> None:
+        """Forget what may never have reached the disk, and every tentative reservation."""
+        self._counters.clear()
+        self._reservations.clear()
+
+    def _counter(self, place: Place) -> _Counter:
+        counter = self._counters.get(place)
+        if counter is not None:
+            self._counters.move_to_end(place)
+            return counter
+        found = self._reader.execute(rows.SELECT_COUNTER, place).fetchall()
+        counter = self._counters[place] = _Counter(found[0][0] if found else 0)
+        self._trim()
+        return counter
+
+    def _trim(self) -> None:
+        """Counters in use stay, so that nothing that only memory knows is lost."""
+        while len(self._counters) > self._most:
+            place, oldest = next(iter(self._counters.items()))
+            if oldest.pending or oldest.tentative or len(self._counters) == 1:
+                self._counters.move_to_end(place)
+                return
+            del self._counters[place]

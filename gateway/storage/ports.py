@@ -1,0 +1,361 @@
+"""What the stores promise. Backends are native and share no code, only the contract tests.
+
+`Journal` is the hot, ordered log and the run state that lives with it; `Drain` is the worker's end
+of it; `Ledger` is the lasting record; `Control` keeps projects, keys and policy versions. A caller
+of these ports speaks domain values; drivers' errors arrive as StorageFailure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from gateway.domain.events import Draft, Durability, Event
+from gateway.domain.ruleset import Reads
+from gateway.domain.run_state import ActionRecord, RunState, StateChange
+
+
+class Reserve(Struct, frozen=True):
+    """A wish to reserve `amount` on a shared counter; `key` names counter, subject and window."""
+
+    key: str
+    amount: int
+
+
+class Gather(Struct, frozen=True):
+    """What a check wants to know before it is judged.
+
+    `reservation_id` makes the reservations idempotent: asking again under it replaces them.
+    """
+
+    project_id: str
+    environment: str
+    run_id: str
+    parent_run_id: str | None = None
+    action_id: str | None = None
+    reserve: tuple[Reserve, ...] = ()
+    reservation_id: str = ""
+
+
+class Gathered(Struct, frozen=True):
+    """`state` is to be read at once and never kept; `version` names what was read.
+
+    `halted` counts the run's parents too. `used` is what each counter holds without this call.
+    `stored_environment` differs from the caller's when the run belongs to another environment.
+    """
+
+    state: RunState
+    version: int
+    halted: bool
+    action: ActionRecord | None
+    used: dict[str, int]
+    stored_environment: str
+
+
+class Append(Struct, frozen=True):
+    """Events and state changes that belong together: all of them become durable, or none.
+
+    `action_id` and `expected_event` say which record of the action the judgement saw (None: the id
+    was unused), at `gathered_version` of the run. `allows` is true when the decision lets the
+    call through: then the run and its parents must not be halted. `reads` are predicates with the truth they had when gathered.
+    `confirm` turns tentative reservations into confirmed ones at these amounts, with a deadline;
+    `release` gives back confirmed ones of `settle_action`.
+    """
+
+    project_id: str
+    environment: str
+    run_id: str
+    drafts: tuple[Draft, ...]
+    changes: tuple[StateChange, ...] = ()
+    user_id: str | None = None
+    parent_run_id: str | None = None
+    action_id: str | None = None
+    expected_event: str | None = None
+    gathered_version: int = 0
+    allows: bool = False
+    reads: tuple[tuple[Reads, bool], ...] = ()
+    reservation_id: str = ""
+    confirm: dict[str, int] = {}
+    confirm_deadline_ns: int = 0
+    settle_action: str | None = None
+    release: dict[str, int] = {}
+
+
+RefusedWhy = Literal["halted", "action_changed", "predicate", "environment"]
+
+
+class Appended(Struct, frozen=True):
+    """`first_seq` is the seq of the first draft; the others follow without a gap."""
+
+    first_seq: int
+    durability: Durability
+
+
+class Refused(Struct, frozen=True):
+    """Nothing was appended, because the world is not as it was gathered: judge again."""
+
+    why: RefusedWhy
+
+
+class OpenReservation(Struct, frozen=True):
+    """A confirmed reservation past its deadline, without a result."""
+
+    project_id: str
+    environment: str
+    run_id: str
+    action: ActionRecord
+
+
+class PendingApproval(Struct, frozen=True):
+    """An approval past its expiry that is still pending."""
+
+    project_id: str
+    environment: str
+    run_id: str
+    approval_id: str
+
+
+class RunEntry(Struct, frozen=True):
+    """An event still in the journal, opened: `content` in clear."""
+
+    seq: int
+    draft: Draft
+
+
+class JournalFigures(Struct, frozen=True):
+    """`waiting` events not yet settled and the age of the oldest in seconds."""
+
+    waiting: int
+    oldest_seconds: float
+    durability: Durability
+
+
+class Journal(Protocol):
+    """The hot, ordered log of events, with the state of the runs in it."""
+
+    async def gather(self, ask: Gather) -> Gathered:
+        """The run's state, and tentative reservations on shared counters. Makes nothing lasting."""
+        ...
+
+    async def append(self, append: Append) -> Appended | Refused:
+        """Validate first, then write all of it. Durable on return, as `durability` says.
+
+        Raises StorageFailure when it cannot be durable: then nothing of it counts.
+        """
+        ...
+
+    async def forget(self, reservation_id: str) -> None:
+        """Release the tentative reservations of a check that was not appended."""
+        ...
+
+    async def find_action(
+        self, project_id: str, decision_id: str
+    ) -> tuple[str, ActionRecord] | None:
+        """(run id, record) of a hot action, by the decision that judged it last."""
+        ...
+
+    async def recall(self, project_id: str, run_id: str, event_id: str) -> RunEntry | None:
+        """One event that is still in the journal."""
+        ...
+
+    async def last_seq(self, project_id: str, run_id: str) -> int:
+        """The run's last seq, 0 when the journal does not know the run."""
+        ...
+
+    async def due_reservations(self, now_ns: int, limit: int) -> Sequence[OpenReservation]: ...
+
+    async def due_approvals(self, now_ns: int, limit: int) -> Sequence[PendingApproval]: ...
+
+    async def evict_idle(self, idle_before_ns: int, limit: int) -> int:
+        """Forget runs that are drained and idle since then; the ledger gives them back."""
+        ...
+
+    async def figures(self) -> JournalFigures: ...
+
+    async def close(self) -> None:
+        """Flush what is queued, then stop."""
+        ...
+
+
+class Claim(Struct, frozen=True):
+    """A journal record handed to a worker. `raw` is what is stored; `token` settles it."""
+
+    token: int
+    project_id: str
+    environment: str
+    run_id: str
+    seq: int
+    raw: bytes
+
+
+class Drain(Protocol):
+    """The worker's end of the journal. One worker at a time owns it, by lease."""
+
+    async def claim(self, limit: int) -> Sequence[Claim]:
+        """The oldest unsettled records, in order within each run. Given again until settled."""
+        ...
+
+    async def settle(self, claims: Sequence[Claim]) -> None: ...
+
+    async def secrets(self, runs: set[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
+        """The wrapped secret of each (project, run)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class SealedBlob(Struct, frozen=True):
+    """Content at rest: `key` from the run's secret, `sealed` is nonce and ciphertext."""
+
+    key: str
+    sealed: bytes
+
+
+class Persist(Struct, frozen=True):
+    """One finished event on its way into the ledger, not yet chained.
+
+    `blobs` are its content parts: name -> (commitment, sealed blob).
+    """
+
+    event: Event
+    blobs: dict[str, tuple[str, SealedBlob]]
+
+
+class StoredEvent(Struct, frozen=True):
+    """An event as stored: `record` are exactly the bytes whose hash is `hash`.
+
+    `blob_keys` maps a content part's name to its storage key.
+    """
+
+    record: bytes
+    hash: str
+    blob_keys: dict[str, str]
+
+
+class RunFilter(Struct, frozen=True):
+    """Filters of the runs list. Times are RFC 3339 strings."""
+
+    environment: str | None = None
+    agent_id: str | None = None
+    status: str | None = None
+    started_after: str | None = None
+    started_before: str | None = None
+
+
+class Ledger(Protocol):
+    """The lasting record: append-only, one hash chain for each run, and projections of it."""
+
+    async def record(
+        self, batch: Sequence[Persist], secrets: Mapping[tuple[str, str], bytes]
+    ) -> int:
+        """Chain and store in one transaction; events already recorded are passed over.
+
+        An event whose seq leaves a gap behind the run's last is refused with StorageFailure.
+        A seq that is taken by another event is stored under the next epoch. Returns how many.
+        """
+        ...
+
+    async def events(
+        self, project_id: str, run_id: str, after: int = 0, limit: int = 1000
+    ) -> Sequence[StoredEvent]: ...
+
+    async def event_by_decision(self, project_id: str, decision_id: str) -> StoredEvent | None: ...
+
+    async def blobs(self, project_id: str, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
+        """Sealed bytes by storage key; erased ones are absent."""
+        ...
+
+    async def secret(self, project_id: str, run_id: str) -> bytes | None:
+        """The run's wrapped secret, None when it was destroyed or never came."""
+        ...
+
+    async def run(self, project_id: str, run_id: str) -> Mapping[str, Any] | None:
+        """The run's projection."""
+        ...
+
+    async def runs(
+        self, project_id: str, wanted: RunFilter, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Newest first; `before` is (started_at, run_id) of the last row of the page before."""
+        ...
+
+    async def approvals(
+        self, project_id: str, status: str | None, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[Mapping[str, Any]]: ...
+
+    async def approval(self, project_id: str, approval_id: str) -> Mapping[str, Any] | None: ...
+
+    async def all_runs(self) -> Sequence[tuple[str, str]]:
+        """(project, run) of every run, for verification."""
+        ...
+
+    async def last_seq(self, project_id: str, run_id: str) -> int: ...
+
+    async def close(self) -> None: ...
+
+
+class Caller(Struct, frozen=True):
+    """Who asks: what an API key stands for. `agent_id` is set when the key is bound to an agent."""
+
+    key_id: str
+    project_id: str
+    environment: str
+    scopes: frozenset[str]
+    agent_id: str | None = None
+
+
+class KeyRecord(Struct, frozen=True):
+    """An API key as stored: never the key, only a keyed digest of it. Times RFC 3339."""
+
+    id: str
+    project_id: str
+    environment: str
+    name: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created_at: str
+    agent_id: str | None = None
+    expires_at: str | None = None
+    revoked_at: str | None = None
+
+
+class Control(Protocol):
+    """Projects, API keys, wrapped encryption keys and policy versions."""
+
+    async def keys(self) -> Sequence[KeyRecord]: ...
+
+    async def add_key(self, record: KeyRecord) -> None: ...
+
+    async def revoke_key(self, key_id: str, at: str) -> bool: ...
+
+    async def expire_key(self, key_id: str, at: str) -> bool:
+        """Let a key end then, unless it ends sooner already."""
+        ...
+
+    async def changes(self) -> int:
+        """A number that differs whenever keys or projects changed."""
+        ...
+
+    async def project(self, name: str) -> str:
+        """The id of the project of that name, made when it is new."""
+        ...
+
+    async def wrapped_key(self, project_id: str, subject: str | None) -> bytes | None: ...
+
+    async def put_wrapped_key(self, project_id: str, subject: str | None, wrapped: bytes) -> bytes:
+        """Store the first one and return it; later ones are ignored, and the first returned."""
+        ...
+
+    async def save_version(
+        self, digest: str, files: Mapping[str, str], commit: str | None, at: str
+    ) -> None: ...
+
+    async def version_files(self, digest: str) -> Mapping[str, str] | None: ...
+
+    async def versions(self) -> Sequence[Mapping[str, Any]]:
+        """Newest first: digest, commit, saved_at."""
+        ...
+
+    async def close(self) -> None: ...

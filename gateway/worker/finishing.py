@@ -1,0 +1,135 @@
+"""From a journal's raw record to a finished event: opened, split, committed to and sealed again.
+
+Pure but for the nonces of the seals. A record that cannot be opened becomes an `unreadable` event
+with an id of its own making, the same every time, so that it too is recorded exactly once.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from gateway.domain import blobs, canonical, content, sealing
+from gateway.domain.blobs import RunKeys
+from gateway.domain.events import BODIES, Draft, Event, UnreadableBody
+from gateway.domain.sealing import SealBroken
+from gateway.storage import record
+from gateway.storage.ports import Claim, Persist, SealedBlob
+from gateway.storage.record import RecordUnreadable
+
+# What a batch has sealed already: equal parts of a run need one seal.
+Sealed = dict[tuple[str, str, str], SealedBlob]
+
+
+class Unreadable(ValueError):
+    """The claim cannot become the event it was; the text is a word for `problem`."""
+
+
+class Finished(Struct, frozen=True):
+    """`persist` is what goes to the ledger; `problem` is set when it is an `unreadable` event."""
+
+    claim: Claim
+    persist: Persist
+    problem: str | None = None
+
+
+def finish(claim: Claim, keys: RunKeys | None, sealed: Sealed, now: str) -> Finished:
+    """The event of a claim. `keys` is None when the run's secret cannot be had any more.
+
+    `now` (RFC 3339) is when an unreadable record was found to be so.
+    """
+    try:
+        return Finished(claim, _readable(claim, keys, sealed))
+    except Unreadable as problem:
+        return unreadable(claim, str(problem), now)
+
+
+def unreadable(claim: Claim, problem: str, now: str) -> Finished:
+    """The claim as evidence of itself: the digest and the size of its bytes, at its seq."""
+    return Finished(claim, _evidence(claim, claim.seq, claim.raw, problem, now), problem)
+
+
+def missing(behind: Claim, seq: int, now: str) -> Persist:
+    """What stands at a seq whose record is gone for good, so that those behind it can follow."""
+    return _evidence(behind, seq, b"", "missing", now)
+
+
+def _readable(claim: Claim, keys: RunKeys | None, sealed: Sealed) -> Persist:
+    if keys is None:
+        raise Unreadable("secret")
+    try:
+        draft, ciphertext = record.decode(claim.raw)
+    except RecordUnreadable as error:
+        raise Unreadable("record") from error
+    _check_body(draft)
+    place = (claim.project_id, claim.run_id)
+    try:
+        parts = record.open_content(keys.content, *place, draft.id, ciphertext)
+        parts = content.split(parts)
+    except SealBroken as error:
+        raise Unreadable("seal") from error
+    except ValueError as error:
+        raise Unreadable("content") from error
+    found = {name: _part(keys, place, draft.id, name, parts[name], sealed) for name in parts}
+    return Persist(_event(claim, draft, {name: part[0] for name, part in found.items()}), found)
+
+
+def _check_body(draft: Draft) -> None:
+    """A body is stored as it is, so it must be the JSON object that its type says."""
+    shape = BODIES.get(draft.type, dict)
+    try:
+        msgspec.json.decode(draft.body, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable("body") from error
+
+
+def _part(
+    keys: RunKeys, place: tuple[str, str], event_id: str, name: str, data: bytes, sealed: Sealed
+) -> tuple[str, SealedBlob]:
+    key = sealing.storage_key(keys.secret, data)
+    blob = sealed.get((*place, key))
+    if blob is None:
+        blob = SealedBlob(key, blobs.seal_part(keys, *place, key, data))
+        sealed[(*place, key)] = blob
+    return sealing.commitment(keys.secret, event_id, name, data), blob
+
+
+def _event(claim: Claim, draft: Draft, commitments: dict[str, str]) -> Event:
+    return Event(
+        id=draft.id,
+        project_id=claim.project_id,
+        environment=claim.environment,
+        run_id=claim.run_id,
+        seq=claim.seq,
+        type=draft.type,
+        occurred_at=draft.occurred_at,
+        recorded_at=draft.recorded_at,
+        actor=draft.actor,
+        body=Raw(draft.body),
+        blobs=commitments,
+        prev_hash="",
+        turn_id=draft.turn_id,
+        action_id=draft.action_id,
+        parent_id=draft.parent_id,
+    )
+
+
+def _evidence(claim: Claim, seq: int, raw: bytes, problem: str, now: str) -> Persist:
+    digest = canonical.sha256(raw)
+    named = canonical.encode([claim.project_id, claim.run_id, seq, digest, problem])
+    body = UnreadableBody(raw_digest=digest, raw_size=len(raw), problem=problem)
+    event = Event(
+        id=f"evt_{canonical.sha256(named)[:32]}",
+        project_id=claim.project_id,
+        environment=claim.environment,
+        run_id=claim.run_id,
+        seq=seq,
+        type="unreadable",
+        occurred_at=now,
+        recorded_at=now,
+        actor="gateway",
+        body=Raw(canonical.encode(body)),
+        blobs={},
+        prev_hash="",
+    )
+    return Persist(event, {})

@@ -1,0 +1,213 @@
+"""Recording: from the journal into the ledger, at least once here, exactly once there.
+
+Settling comes after recording. A crash in between hands the claims out again, and the ledger
+passes over what it already holds. Nothing that is wrong with one record keeps those behind it
+waiting: what cannot be read, or what the ledger refuses again and again, is stored as evidence
+of itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from gateway.ambient import Ambient
+from gateway.domain.blobs import RunKeys, run_keys
+from gateway.domain.instants import rfc3339
+from gateway.domain.sealing import SealBroken
+from gateway.errors import StorageFailure
+from gateway.storage.ports import Claim, Drain, Ledger, Persist
+from gateway.telemetry import logger
+from gateway.worker.finishing import Finished, Sealed, finish, missing, unreadable
+from gateway.worker.sifting import Sifting
+
+BATCH = 256
+IDLE_SECONDS = 0.05
+BACKOFF_SECONDS = (0.1, 5.0)
+# How often the ledger may refuse an event before something else is stored in its place.
+REFUSALS = 3
+FILLED_MAX = 10_000
+KNOWN_RUNS = 4096
+
+Place = tuple[str, str]
+OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
+
+_log = logger("worker")
+
+
+class Figures(Struct):
+    """What a recorder has done since it began. `lag_seconds` is how old the last batch was."""
+
+    recorded: int = 0
+    unreadable: int = 0
+    missing: int = 0
+    lag_seconds: float = 0.0
+
+
+class _Known(Struct, frozen=True):
+    """A run's secret, wrapped as it is stored, and opened."""
+
+    wrapped: bytes
+    keys: RunKeys
+
+
+class Recorder:
+    """Moves events into the ledger. `open_secret` unwraps the secret of a project's run."""
+
+    def __init__(
+        self,
+        drain: Drain,
+        ledger: Ledger,
+        open_secret: OpenSecret,
+        ambient: Ambient,
+        *,
+        batch: int = BATCH,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._drain = drain
+        self._ledger = ledger
+        self._open_secret = open_secret
+        self._ambient = ambient
+        self._batch = batch
+        self._idle_seconds = idle_seconds
+        self._known: OrderedDict[Place, _Known] = OrderedDict()
+        self._refusals: dict[tuple[str, str, int], int] = {}
+        self.figures = Figures()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Record until told to stop; the batch in hand is finished first."""
+        shortest, longest = BACKOFF_SECONDS
+        pause = shortest
+        while not stop.is_set():
+            try:
+                settled = await self.step()
+            except StorageFailure as failure:
+                _log.warning("recording_failed", problem=str(failure))
+                await _sleep(stop, pause)
+                pause = min(2 * pause, longest)
+                continue
+            pause = shortest
+            if settled < self._batch:
+                await _sleep(stop, self._idle_seconds)
+
+    async def drain(self, seconds: float = math.inf) -> None:
+        """Record all that waits, for so long at most. Raises StorageFailure."""
+        stop_at = self._ambient.monotonic() + seconds
+        in_vain = 0
+        while in_vain <= REFUSALS and self._ambient.monotonic() < stop_at:
+            in_vain = 0 if await self.step() else in_vain + 1
+
+    async def step(self) -> int:
+        """Record one batch; return how many of the journal's records that settled."""
+        claims = _in_order(await self._drain.claim(self._batch))
+        if not claims:
+            self.figures.lag_seconds = 0.0
+            return 0
+        secrets = await self._learn({(claim.project_id, claim.run_id) for claim in claims})
+        finished = self._finish(claims)
+        sifting = Sifting(self._ledger, secrets)
+        stored = await sifting.store(finished)
+        for refused in sifting.refused:
+            if await self._stand_in(refused, secrets):
+                stored.append(refused)
+        if not stored and sifting.failure is not None:
+            raise sifting.failure
+        await self._drain.settle([each.claim for each in stored])
+        self._count(stored)
+        return len(stored)
+
+    async def _learn(self, places: set[Place]) -> Mapping[Place, bytes]:
+        """Make the secrets of these runs known, those that can be opened; return them wrapped."""
+        for place in places & self._known.keys():
+            self._known.move_to_end(place)
+        strangers = places - self._known.keys()
+        wrapped = await self._drain.secrets(strangers)
+        for place in strangers:
+            secret = wrapped.get(place) or await self._ledger.secret(*place)
+            if secret is None:
+                continue
+            with contextlib.suppress(SealBroken):
+                opened = await self._open_secret(place[0], secret)
+                self._known[place] = _Known(secret, run_keys(opened))
+        while len(self._known) > max(KNOWN_RUNS, len(places)):
+            self._known.popitem(last=False)
+        return {place: self._known[place].wrapped for place in places if place in self._known}
+
+    def _finish(self, claims: Sequence[Claim]) -> list[Finished]:
+        sealed: Sealed = {}
+        now = rfc3339(self._ambient.now_ns())
+        finished: list[Finished] = []
+        for claim in claims:
+            known = self._known.get((claim.project_id, claim.run_id))
+            finished.append(finish(claim, known.keys if known else None, sealed, now))
+        return finished
+
+    async def _stand_in(self, refused: Finished, secrets: Mapping[Place, bytes]) -> bool:
+        """After some refusals, what lets those behind the event follow; whether it was stored."""
+        claim = refused.claim
+        at = (claim.project_id, claim.run_id, claim.seq)
+        self._refusals[at] = self._refusals.get(at, 0) + 1
+        if self._refusals[at] < REFUSALS:
+            return False
+        batch = await self._instead_of(refused)
+        try:
+            await self._ledger.record(batch, secrets)
+        except StorageFailure as failure:
+            _log.error("event_stuck", run_id=claim.run_id, seq=claim.seq, problem=str(failure))
+            return False
+        del self._refusals[at]
+        return True
+
+    async def _instead_of(self, refused: Finished) -> list[Persist]:
+        """The events missing before a refused one and itself, or its evidence alone.
+
+        A journal's records become visible in order, so what is missing before a record in hand
+        has either been recorded or is lost: then its place is filled, and that is said.
+        """
+        claim = refused.claim
+        now = rfc3339(self._ambient.now_ns())
+        last = await self._ledger.last_seq(claim.project_id, claim.run_id)
+        if claim.seq <= last + 1:
+            _log.error("event_refused", run_id=claim.run_id, seq=claim.seq)
+            self.figures.unreadable += 1
+            return [unreadable(claim, "refused", now).persist]
+        lost = range(last + 1, min(claim.seq, last + 1 + FILLED_MAX))
+        _log.error("events_missing", run_id=claim.run_id, first=lost[0], last=lost[-1])
+        self.figures.missing += len(lost)
+        return [*[missing(claim, seq, now) for seq in lost], refused.persist]
+
+    def _count(self, stored: Sequence[Finished]) -> None:
+        self.figures.recorded += len(stored)
+        for each in stored:
+            if each.problem is not None:
+                self.figures.unreadable += 1
+                place = {"run_id": each.claim.run_id, "seq": each.claim.seq}
+                _log.error("event_unreadable", problem=each.problem, **place)
+        # The time stands in a record, and a record may say anything.
+        with contextlib.suppress(IndexError, ValueError, OverflowError, OSError):
+            oldest = datetime.fromisoformat(stored[0].persist.event.recorded_at)
+            self.figures.lag_seconds = self._ambient.now_ns() / 1e9 - oldest.timestamp()
+
+
+def _in_order(claims: Sequence[Claim]) -> list[Claim]:
+    """Each claim once, and those of a run by seq, if they were handed out in another order.
+
+    Where a seq was given out twice, the order in which they came is all there is to go by.
+    """
+    once = list({claim.token: claim for claim in claims}.values())
+    places = [(claim.project_id, claim.run_id, claim.seq) for claim in once]
+    if len(set(places)) < len(places):
+        return once
+    return [claim for _, claim in sorted(zip(places, once, strict=True), key=lambda pair: pair[0])]
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, or less when told to stop."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
