@@ -1,0 +1,76 @@
+"""From the text that a rule produced to results: whatever is not a verdict is a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.domain import canonical
+from gateway.domain.rule_results import Failure, RuleResult, RuleVerdict
+from gateway.domain.verdicts import Verdict
+
+
+class _Said(Struct, frozen=True, forbid_unknown_fields=True):
+    """A verdict as a rule may say it: a misspelt field must not be passed over."""
+
+    effect: Verdict
+    reason: str
+    suggestion: str | None = None
+    fields: tuple[str, ...] = ()
+    patch: tuple[dict[str, Any], ...] = ()
+
+
+_all = msgspec.json.Decoder(tuple[tuple[_Said, ...], ...])
+_each = msgspec.json.Decoder(list[msgspec.Raw])
+_one = msgspec.json.Decoder(tuple[_Said, ...])
+
+
+def of_all(rules: tuple[str, ...], answer: bytes) -> tuple[RuleResult, ...]:
+    """Results from one answer for all rules: an array with an array of verdicts for each."""
+    try:
+        said = _all.decode(answer)
+    except msgspec.DecodeError:
+        return of_each(rules, _split(answer, len(rules)))
+    if len(said) != len(rules):
+        return of_each(rules, ["malformed"] * len(rules))
+    return tuple(map(_result, rules, said))
+
+
+def of_each(rules: tuple[str, ...], outcomes: Iterable[bytes | Failure]) -> tuple[RuleResult, ...]:
+    """Results from an array of verdicts, or a failure, for each rule."""
+    return tuple(_of_one(rule, said) for rule, said in zip(rules, outcomes, strict=True))
+
+
+def _split(answer: bytes, count: int) -> list[bytes | Failure]:
+    try:
+        parts = _each.decode(answer)
+    except msgspec.DecodeError:
+        parts = []
+    if len(parts) != count:
+        return ["malformed"] * count
+    return [bytes(part) for part in parts]
+
+
+def _of_one(rule: str, outcome: bytes | Failure) -> RuleResult:
+    if isinstance(outcome, str):
+        return RuleResult(rule, failure=outcome)
+    try:
+        return _result(rule, _one.decode(outcome))
+    except msgspec.DecodeError:
+        return RuleResult(rule, failure="malformed")
+
+
+def _result(rule: str, said: tuple[_Said, ...]) -> RuleResult:
+    if not said:
+        return RuleResult(rule)
+    verdicts = [
+        RuleVerdict(one.effect, one.reason, one.suggestion, one.fields, one.patch) for one in said
+    ]
+    if len(verdicts) > 1:
+        # Sorted, and each once: Rego's set holds `{...}` and `{..., "fields": []}` as two.
+        by_bytes = {canonical.encode(verdict): verdict for verdict in verdicts}
+        verdicts = [by_bytes[key] for key in sorted(by_bytes)]
+    return RuleResult(rule, tuple(verdicts))

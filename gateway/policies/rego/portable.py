@@ -1,0 +1,86 @@
+"""Where a rule leaves the subset of Rego on which engines agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.policies.rego.builtins import EDGES, TEXT_RESULTS
+from gateway.policies.rego.reading import Call, RuleFacts
+from gateway.policies.rego.syntax import Node, kind_of, line_of
+
+# Classes whose meaning beyond ASCII differs.
+CLASSES = ("\\d", "\\D", "\\w", "\\W", "\\s", "\\S", "\\b", "\\B")
+ORDER = frozenset({"Lt", "Le", "Gt", "Ge"})
+LITERALS = {
+    "String": "text",
+    "RawString": "text",
+    "Number": "a number",
+    "Bool": "a boolean",
+    "Null": "null",
+    "Array": "an array",
+    "Object": "an object",
+    "Set": "a set",
+}
+
+Remark = tuple[int, str, str]
+
+
+def remarks(rule: RuleFacts) -> Iterator[Remark]:
+    """Line, code and text of each warning."""
+    for call in rule.calls:
+        if call.target is None:
+            yield from _about_call(call)
+    for kind, body in rule.operations:
+        if kind == "ArithExpr":
+            yield from _about_arithmetic(body)
+        elif body["op"] in ORDER:
+            yield from _about_order(body)
+
+
+def _about_call(call: Call) -> Iterator[Remark]:
+    if call.name in EDGES:
+        code, text = EDGES[call.name]
+        yield call.line, code, f"{call.name}: {text}"
+    elif call.name.startswith("regex."):
+        used = [
+            name for name in CLASSES if any(name in text for text in map(_text, call.arguments))
+        ]
+        if used:
+            text = "engines disagree on letters and digits beyond ASCII; write [0-9A-Za-z_]"
+            yield call.line, "portable_regex", f"{' '.join(used)} in {call.name}: {text}"
+    elif call.name == "count" and call.arguments and _is_text(call.arguments[0]):
+        text = "count of text: engines disagree on characters made of several code points"
+        yield call.line, "portable_count", text
+
+
+def _about_arithmetic(body: Node) -> Iterator[Remark]:
+    sides = (body["lhs"], body["rhs"])
+    fraction = any(isinstance(_number(side), float) for side in sides)
+    if fraction or body["op"] == "Div":
+        text = "engines disagree on the last digits of fractions; count in minor units"
+        yield line_of(body), "portable_float", text
+
+
+def _about_order(body: Node) -> Iterator[Remark]:
+    left, right = kind_of(body["lhs"]), kind_of(body["rhs"])
+    kinds = {LITERALS[kind] for kind in (left, right) if kind in LITERALS}
+    if len(kinds) == 2 or kinds & {"a boolean", "null"}:
+        text = f"engines disagree on the order of {' and '.join(sorted(kinds))}"
+        yield line_of(body), "portable_order", f"{text} beside other types"
+
+
+def _text(node: Node) -> str:
+    kind = kind_of(node)
+    return str(node[kind]["value"]) if kind in {"String", "RawString"} else ""
+
+
+def _number(node: Node) -> int | float | None:
+    value = node["Number"]["value"] if kind_of(node) == "Number" else None
+    return value if isinstance(value, (int, float)) else None
+
+
+def _is_text(node: Node) -> bool:
+    if kind_of(node) == "Call":
+        function = node["Call"]["fcn"]
+        return kind_of(function) == "Var" and function["Var"]["value"] in TEXT_RESULTS
+    return kind_of(node) in {"String", "RawString"}
