@@ -1,0 +1,49 @@
+"""Whether a check gets slower as things grow: medians of interleaved pairs, in one run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import urllib.request
+
+from benchmarks.processes import Server
+from benchmarks.saturate import saturate
+
+PAIRS = 5
+SECONDS = 3
+
+
+def slower(
+    small: tuple[Server, bytes], large: tuple[Server, bytes], pairs: int = PAIRS
+) -> tuple[float, list[tuple[float, float]]]:
+    """How much slower `large` is, as a share, and the median latencies (ms) of each pair.
+
+    One connection, so that it is the check that is measured and not the queue before it.
+    """
+    seen: list[tuple[float, float]] = []
+    for number in range(pairs):
+        order = (small, large) if number % 2 == 0 else (large, small)
+        found = [
+            saturate(server, "/v1/check-action", body, 1, SECONDS).p50 for server, body in order
+        ]
+        seen.append((found[0], found[1]) if number % 2 == 0 else (found[1], found[0]))
+    medians = [statistics.median(side) for side in zip(*seen, strict=True)]
+    return medians[1] / medians[0] - 1, seen
+
+
+def fill_run(server: Server, run_id: str, events: int) -> None:
+    """A run of this many events, so that the next check is at the end of a long one."""
+    left = events
+    while left > 0:
+        batch = [{"type": "turn_started", "turn_id": f"turn_{n}"} for n in range(min(left, 1000))]
+        body = json.dumps({"run": {"id": run_id}, "events": batch}).encode()
+        request = urllib.request.Request(  # noqa: S310
+            f"{server.url}/v1/events",
+            data=body,
+            headers={
+                "content-type": "application/json",
+                "authorization": f"Bearer {server.key}",
+            },
+        )
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+        left -= len(batch)

@@ -1,0 +1,69 @@
+"""Every endpoint but the hot one, and the document that describes them all."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from gateway.api import (
+    approvals,
+    check_action,
+    decisions,
+    health,
+    openapi,
+    policies,
+    reports,
+    run_frames,
+    runs,
+)
+from gateway.api.endpoint import Answer, Call, Endpoint, Operation
+from gateway.api.parts import Parts
+
+
+@cache
+def _document() -> msgspec.Raw:
+    # Made when it is first asked for: nobody waits for it at the start.
+    return msgspec.Raw(msgspec.json.encode(openapi.document(OPERATIONS)))
+
+
+async def _openapi(_parts: Parts, _call: Call) -> Answer:
+    return Answer(_document())
+
+
+OPENAPI: Final = Endpoint(
+    _openapi,
+    Operation(
+        id="getOpenApi",
+        method="GET",
+        path="/v1/openapi.json",
+        scope=None,
+        summary="This document",
+        description="OpenAPI 3.1, with an example of every answer.",
+        reply=dict[str, Any],
+    ),
+)
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    reports.REPORT_RESULT,
+    decisions.GET_DECISION,
+    reports.REPORT_EVENTS,
+    runs.OPEN_RUN,
+    runs.END_RUN,
+    runs.LIST_RUNS,
+    runs.GET_RUN,
+    run_frames.LIST_FRAMES,
+    approvals.LIST_APPROVALS,
+    approvals.GET_APPROVAL,
+    policies.ACTIVE_POLICY,
+    policies.POLICY_VERSIONS,
+    health.LIVE,
+    health.READY,
+    OPENAPI,
+)
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    check_action.OPERATION,
+    *(endpoint.operation for endpoint in ENDPOINTS),
+)

@@ -1,0 +1,70 @@
+"""Health: is the process alive, and can it decide."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.api.endpoint import Answer, Call, Endpoint, Operation
+from gateway.api.parts import Parts
+from gateway.api.policies import active_ruleset
+from gateway.errors import StorageFailure, Unavailable
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    alive: bool = True
+
+
+class Ready(Struct, frozen=True):
+    """The gateway decides, by the policy of this digest. `waiting` events are not yet persisted."""
+
+    policy: str
+    waiting: int
+    ready: bool = True
+
+
+async def _alive(_parts: Parts, _call: Call) -> Answer:
+    return Answer(Alive())
+
+
+async def _ready(parts: Parts, _call: Call) -> Answer:
+    if parts.stopping():
+        raise Unavailable("unavailable", "The gateway is stopping.", retry_after=1)
+    ruleset = active_ruleset(parts)
+    try:
+        figures = await parts.journal.figures()
+    except StorageFailure as failure:
+        detail = "The journal cannot be written or read."
+        raise Unavailable("journal_unavailable", detail, retry_after=1) from failure
+    return Answer(Ready(ruleset.digest, figures.waiting))
+
+
+LIVE: Final = Endpoint(
+    _alive,
+    Operation(
+        id="livez",
+        method="GET",
+        path="/livez",
+        scope=None,
+        summary="Is the process alive?",
+        description="Restart it when this does not answer.",
+        reply=Alive,
+    ),
+)
+
+READY: Final = Endpoint(
+    _ready,
+    Operation(
+        id="readyz",
+        method="GET",
+        path="/readyz",
+        scope=None,
+        summary="Can the gateway decide?",
+        description="While this is 503, it cannot: no policy, no journal, or it is stopping.",
+        reply=Ready,
+        problems=("policy_unavailable", "journal_unavailable", "unavailable"),
+    ),
+)

@@ -1,0 +1,48 @@
+"""What the API is made of: collaborators that somebody else built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.ambient import Ambient
+from gateway.checking.checker import Checker
+from gateway.checking.reporter import Reporter
+from gateway.domain.ruleset import Ruleset
+from gateway.policies.rulebook import Refusal
+from gateway.storage.keyring import Keyring
+from gateway.storage.ports import Caller, Control, Journal, Ledger
+from gateway.telemetry import Metrics
+
+
+class Rulebook(Protocol):
+    """The active policy, and why a newer one is not."""
+
+    def current(self) -> Ruleset | None: ...
+
+    last_error: Refusal | None
+
+
+class Parts(Struct, frozen=True, kw_only=True):
+    """Collaborators of the API.
+
+    `authenticate` turns an authorization header into a caller, or raises Unauthenticated.
+    `cursor_key` is a secret that all gateways of an installation share; `stopping` is true from
+    the moment the gateway wants no new requests.
+    """
+
+    authenticate: Callable[[str | None], Caller]
+    checker: Checker
+    reporter: Reporter
+    journal: Journal
+    ledger: Ledger
+    control: Control
+    keyring: Keyring
+    rulebook: Rulebook
+    ambient: Ambient
+    metrics: Metrics
+    cursor_key: bytes
+    max_concurrent_checks: int = 256
+    stopping: Callable[[], bool] = lambda: False

@@ -1,0 +1,36 @@
+"""The command `checkrein`. Each module here is one command, or one thing that commands share.
+
+Modules import little at the top: whoever asks for `--help` does not wait for a web server.
+"""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
+from gateway.cli.keys import keys
+from gateway.cli.policy import policy
+from gateway.cli.replay import replay
+from gateway.cli.runs import runs
+from gateway.cli.settings import config
+from gateway.cli.up import up
+from gateway.cli.verify import verify
+
+EXIT_CODES = """
+Exit codes: 0 all is well; 1 something was found wrong; 2 the command or a setting cannot be
+understood; 3 the data folder is in use; 4 there is no such thing; 5 no gateway answers.
+"""
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="checkrein-gateway", prog_name="checkrein")
+def main() -> None:
+    """Judge, remember and replay what AI agents do with their tools.
+
+    Begin with `checkrein up`, or see `checkrein demo`.
+    """
+
+
+for command in (up, demo, runs, replay, keys, policy, verify, doctor, config):
+    main.add_command(command)

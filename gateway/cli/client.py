@@ -1,0 +1,79 @@
+"""A running gateway, asked over HTTP with the key in CHECKREIN_API_KEY."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from gateway.cli.failures import ABSENT, FOUND, UNREACHABLE, USAGE, Failure
+
+URL = "http://127.0.0.1:8400"
+TIMEOUT_SECONDS = 10.0
+_NEXT = {
+    401: "checkrein keys create, then export CHECKREIN_API_KEY=...",
+    403: "checkrein keys create --scope read, then export CHECKREIN_API_KEY=...",
+    404: "checkrein runs list",
+    503: "checkrein doctor",
+}
+_CODES = {401: UNREACHABLE, 403: UNREACHABLE, 404: ABSENT, 503: UNREACHABLE}
+
+
+def url() -> str:
+    """Where the gateway is."""
+    return os.environ.get("CHECKREIN_URL", URL).rstrip("/")
+
+
+def key() -> str:
+    """The API key. Raises Failure when there is none, or it cannot be one."""
+    found = os.environ.get("CHECKREIN_API_KEY", "")
+    if not found:
+        text = "CHECKREIN_API_KEY is not set, so no gateway can be asked."
+        raise Failure(text, "export CHECKREIN_API_KEY=..., or read a folder with --data", USAGE)
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise Failure("CHECKREIN_API_KEY is no key.", "checkrein keys create", USAGE)
+    return found
+
+
+class Client(Struct, frozen=True):
+    """A gateway and the key to ask it with."""
+
+    url: str
+    key: str
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """What the gateway answers. Raises Failure that says what to do about it."""
+        import httpx2
+
+        wanted = {name: value for name, value in (query or {}).items() if value is not None}
+        headers = {"authorization": f"Bearer {self.key}"}
+        try:
+            # A proxy of the environment has no business between a terminal and its gateway's key.
+            with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+                reply = client.get(self.url + path, params=wanted, headers=headers)
+            document = reply.json()
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            text = f"No gateway answers at {self.url}: {error}"
+            raise Failure(text, "checkrein up, or set CHECKREIN_URL", UNREACHABLE) from error
+        if reply.status_code == 200:
+            return document
+        raise _refusal(self.url, reply.status_code, document)
+
+
+def from_environment() -> Client:
+    """The gateway at CHECKREIN_URL with CHECKREIN_API_KEY. Raises Failure without a key."""
+    return Client(url(), key())
+
+
+def segment(name: str) -> str:
+    """A part of a path: a run's own name may hold anything."""
+    return quote(name, safe="")
+
+
+def _refusal(url: str, status: int, document: Any) -> Failure:
+    detail = document.get("detail") if isinstance(document, dict) else None
+    text = f"The gateway at {url} refused ({status}): {detail or 'no reason given'}"
+    return Failure(text, _NEXT.get(status, "checkrein doctor"), _CODES.get(status, FOUND))

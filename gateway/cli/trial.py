@@ -1,0 +1,134 @@
+"""A gateway of its own for the length of a demonstration: a child process in a temporary folder."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gateway.cli.client import Client
+from gateway.cli.failures import FOUND, Failure
+from gateway.cli.folder import with_control
+from gateway.cli.keys import made
+
+if TYPE_CHECKING:
+    from gateway.storage.embedded.control import EmbeddedControl
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+KEY_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
+
+
+class Trial(Struct, frozen=True):
+    """Where the gateway is, and a key for each environment."""
+
+    url: str
+    keys: dict[str, str]
+
+    def environ(self, environment: str) -> dict[str, str]:
+        """What an agent in that environment is started with."""
+        return {
+            **clean_environ(),
+            "CHECKREIN_URL": self.url,
+            "CHECKREIN_API_KEY": self.keys[environment],
+            "CHECKREIN_ENVIRONMENT": environment,
+            # A busy machine is no reason to let a call run unchecked here.
+            "CHECKREIN_DEADLINE": "10",
+        }
+
+
+@contextmanager
+def trial(environments: tuple[str, ...]) -> Iterator[Trial]:
+    """Start it, and stop it whatever happens. Raises Failure when it does not start."""
+    with tempfile.TemporaryDirectory(prefix="checkrein-demo-") as folder:
+        data = Path(folder) / "data"
+        with (Path(folder) / "log").open("w+b") as log, _started(data, log.fileno()) as process:
+            url = _url(process, Path(folder) / "log")
+            keys = {name: _key(data, name) for name in environments}
+            for key in keys.values():
+                _until_accepted(Client(url, key))
+            yield Trial(url, keys)
+
+
+def clean_environ() -> dict[str, str]:
+    """The environment without anybody's settings for Checkrein."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CHECKREIN_")}
+
+
+@contextmanager
+def _started(data: Path, log: int) -> Iterator[subprocess.Popen[bytes]]:
+    command = (sys.executable, "-m", "gateway.cli", "up", "--data", str(data), "--port", "0")
+    process = subprocess.Popen(
+        (*command, "--json"),
+        env=clean_environ(),
+        cwd=data.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        # Control-C is for the demonstration, which then stops its gateway in order.
+        process_group=0,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads have been started
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _end_with_parent() -> None:
+    """However the demonstration ends, its gateway does not stay behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _url(process: subprocess.Popen[bytes], log: Path) -> str:
+    assert process.stdout is not None
+    # A gateway that does not start ends, and with it this line.
+    timer = time.monotonic() + START_SECONDS
+    said = process.stdout.readline()
+    try:
+        return str(json.loads(said)["url"])
+    except (ValueError, KeyError) as error:
+        waited = "" if time.monotonic() < timer else " in time"
+        text = f"The gateway did not start{waited}:\n{log.read_text('utf-8', 'replace')[-2000:]}"
+        raise Failure(text, "checkrein doctor", FOUND) from error
+
+
+def _key(data: Path, environment: str) -> str:
+    async def work(control: EmbeddedControl) -> str:
+        text, _ = await made(control, data, environment, name="demonstration")
+        return text
+
+    return with_control(data, work)
+
+
+def _until_accepted(client: Client) -> None:
+    """A running gateway reads new keys once a second."""
+    last = time.monotonic() + KEY_SECONDS
+    while True:
+        try:
+            client.get("/v1/runs", {"limit": 1})
+        except Failure:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,75 @@
+"""`checkrein verify`: is the record still what was recorded?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from gateway.cli.answering import answering, data_option
+from gateway.cli.failures import FOUND
+from gateway.cli.folder import control, existing, master_key
+from gateway.cli.screen import Screen
+from gateway.cli.settings import folder
+
+if TYPE_CHECKING:
+    from gateway.audit.verify import Verification
+
+
+@click.command()
+@data_option
+@answering
+def verify(screen: Screen, data: str | None) -> int:
+    """Work out every hash chain, commitment and table of the record again, and compare.
+
+    Reads only, also while a gateway is at work. Exits with 1 on any problem.
+
+    Example: checkrein verify --data .checkrein && echo untouched
+    """
+    import asyncio
+
+    import msgspec
+
+    where = existing(folder(data))
+    screen.progress(f"Verifying {where}")
+    found = asyncio.run(_verified(where))
+    if screen.json:
+        screen.answer({"ok": found.ok, **msgspec.to_builtins(found)})
+    else:
+        _tell(screen, found)
+    return 0 if found.ok else FOUND
+
+
+async def _verified(where: Path) -> Verification:
+    from gateway.audit import verify as audit
+    from gateway.storage.embedded.ledger import open_ledger
+    from gateway.storage.keyring import Keyring
+
+    async with control(where) as keys:
+        keyring = Keyring(keys, master_key(where))
+        ledger = await open_ledger(where / "ledger.db", writing=False)
+        try:
+            return await audit.verify(ledger, keyring.run_secret)
+        finally:
+            await ledger.close()
+
+
+def _tell(screen: Screen, found: Verification) -> None:
+    counted = f"{found.runs:,} runs with {found.events:,} events"
+    if found.ok:
+        screen.say(f"ok  {counted}: every chain, commitment and table is as it was recorded.")
+    else:
+        screen.say(f"failed  {found.bad_runs:,} of {counted} are not as they were recorded.", "red")
+    if found.sealed:
+        screen.say(f"    {found.sealed:,} runs could not be opened: their keys were destroyed.")
+    if found.twice:
+        screen.say(f"    {found.twice:,} runs have a number that was given out twice.")
+    rows = [
+        (report.run_id, str(problem.seq or "run"), problem.kind, problem.detail)
+        for report in found.bad
+        for problem in report.problems
+    ]
+    if rows:
+        screen.table(("run", "seq", "kind", "what is wrong"), rows)
+        screen.say("Compare with a backup; `checkrein replay RUN` shows what can still be read.")

@@ -1,0 +1,110 @@
+"""What hot storage let go of, brought back from the record: runs, actions, recorded replies."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.domain.decision import Decision
+from gateway.domain.events import DecisionBody, Event
+from gateway.domain.fold import Folded, PastEvent, fold
+from gateway.domain.reply import ApprovalRef, CheckReply, reply_of
+from gateway.domain.run_state import ActionRecord, Approval, RunState
+from gateway.judging.framing import rfc3339
+from gateway.replay.opening import open_content
+from gateway.storage.keyring import Keyring
+from gateway.storage.ports import Journal, Ledger, StoredEvent
+
+PAGE = 1000
+_event = msgspec.json.Decoder(Event)
+_body = msgspec.json.Decoder(DecisionBody)
+_decision = msgspec.json.Decoder(Decision)
+
+
+class Recalling:
+    """Reads the ledger for the hot path's rare questions. `journal` is asked first for replies."""
+
+    def __init__(self, ledger: Ledger, keyring: Keyring, base_url: str) -> None:
+        self._ledger = ledger
+        self._keyring = keyring
+        self._base_url = base_url
+        self.journal: Journal | None = None
+
+    async def run(
+        self, project_id: str, run_id: str
+    ) -> tuple[RunState, bytes, dict[str, ActionRecord]] | None:
+        """A run folded from all its events: state, wrapped secret, actions in order."""
+        secret = await self._ledger.secret(project_id, run_id)
+        folded = await self._fold(project_id, run_id)
+        if folded is None or secret is None:
+            return None
+        return folded.state, secret, folded.actions
+
+    async def find_action(
+        self, project_id: str, decision_id: str
+    ) -> tuple[str, ActionRecord] | None:
+        """The run and the record of the action that a decision judged."""
+        stored = await self._ledger.event_by_decision(project_id, decision_id)
+        if stored is None:
+            return None
+        event = _event.decode(stored.record)
+        folded = await self._fold(project_id, event.run_id)
+        action = folded.actions.get(event.action_id or "") if folded else None
+        return None if action is None else (event.run_id, action)
+
+    async def reply(
+        self, project_id: str, run_id: str, record: ActionRecord, approval: Approval | None
+    ) -> CheckReply | None:
+        """The reply that an action's decision had, from the record of it."""
+        found = await self._decision(project_id, run_id, record)
+        if found is None:
+            return None
+        seq, body, decision = found
+        asked = None
+        if approval is not None:
+            url = f"{self._base_url}/v1/approvals/{approval.id}"
+            asked = ApprovalRef(approval.id, url, rfc3339(approval.expires_ns))
+        return reply_of(
+            decision,
+            decision_id=record.decision_id,
+            run_id=run_id,
+            action_id=record.action_id,
+            seq=seq,
+            commit=body.policy_commit,
+            approval=asked,
+            durability="fsync",
+            elapsed_ms=0.0,
+        )
+
+    async def _decision(
+        self, project_id: str, run_id: str, record: ActionRecord
+    ) -> tuple[int, DecisionBody, Decision] | None:
+        if self.journal is not None:
+            entry = await self.journal.recall(project_id, run_id, record.event_id)
+            if entry is not None:
+                body = _body.decode(entry.draft.body)
+                return entry.seq, body, _decision.decode(entry.draft.content["decision"])
+        stored = await self._ledger.event_by_decision(project_id, record.decision_id)
+        if stored is None:
+            return None
+        event = _event.decode(stored.record)
+        content = await open_content(self._ledger, self._keyring, stored)
+        if "decision" not in content:
+            return None
+        return event.seq, _body.decode(event.body), _decision.decode(content["decision"])
+
+    async def _fold(self, project_id: str, run_id: str) -> Folded | None:
+        events: list[StoredEvent] = []
+        while True:
+            page = await self._ledger.events(project_id, run_id, len(events), PAGE)
+            events += page
+            if len(page) < PAGE:
+                break
+        if not events:
+            return None
+        decoded = [_event.decode(stored.record) for stored in events]
+        return fold(
+            project_id,
+            decoded[0].environment,
+            run_id,
+            (PastEvent(event.id, event.seq, event.type, bytes(event.body)) for event in decoded),
+        )

@@ -1,0 +1,128 @@
+"""Re-judgement: a recorded frame judged again, and the decision compared byte by byte.
+
+Judging is a function of the frame, the ruleset and what the engine said, so the same three give
+the same bytes. An engine's failure was an input like any other: it is taken from the record, and
+the result says so.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway.domain import decision as decisions
+from gateway.domain.events import DecisionBody
+from gateway.domain.frame import Frame
+from gateway.domain.rule_results import EngineInfo, Round, RuleResult
+from gateway.domain.ruleset import Ruleset
+from gateway.engines.port import Engine
+from gateway.judging.judgement import judge_frame
+from gateway.replay.differences import first_difference
+from gateway.replay.opening import OpenSecret, keys_of, open_event, read_event
+from gateway.storage.ports import Ledger
+
+Outcome = Literal["exact", "diverges"]
+
+_bodies = msgspec.json.Decoder(DecisionBody)
+_frames = msgspec.json.Decoder(Frame)
+_rounds = msgspec.json.Decoder(tuple[Round, ...])
+
+
+class NotReplayable(ValueError):
+    """What the decision was made from is not all there any more; the text says what is missing."""
+
+
+class RecordedDecision(Struct, frozen=True):
+    """A decision with everything that it was made from. `frame` and `decision` are exact bytes."""
+
+    body: DecisionBody
+    frame: bytes
+    rounds: tuple[Round, ...]
+    decision: bytes
+
+
+class Rejudgement(Struct, frozen=True):
+    """`decision` are the bytes judged now. `pointer` is where they first differ from the record.
+
+    `failures` are the rules whose recorded failure was taken instead of asking the engine, and
+    `engine` is the one that was asked, which may be another than the recorded one.
+    """
+
+    outcome: Outcome
+    decision: bytes
+    pointer: str | None
+    failures: tuple[str, ...]
+    engine: EngineInfo
+
+
+async def recorded_decision(
+    ledger: Ledger, open_secret: OpenSecret, project_id: str, decision_id: str
+) -> RecordedDecision | None:
+    """A decision of the ledger, None when there is none of this id. Raises NotReplayable."""
+    stored = await ledger.event_by_decision(project_id, decision_id)
+    if stored is None:
+        return None
+    run_id = read_event(stored).run_id
+    sealed = await ledger.blobs(project_id, run_id, list(stored.blob_keys.values()))
+    opened = open_event(stored, sealed, await keys_of(ledger, open_secret, project_id, run_id))
+    if not opened.whole:
+        raise NotReplayable(f"{(opened.erased + opened.broken)[0]} is not there any more")
+    try:
+        return RecordedDecision(
+            body=_bodies.decode(opened.event.body),
+            frame=opened.content["frame"],
+            rounds=_rounds.decode(opened.content["rounds"]),
+            decision=opened.content["decision"],
+        )
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise NotReplayable(f"the record of the decision is not complete: {error}") from error
+
+
+async def rejudge(engine: Engine, ruleset: Ruleset, recorded: RecordedDecision) -> Rejudgement:
+    """Judge the recorded frame again under `ruleset`, which is the recorded one for a proof."""
+    frame = _frames.decode(recorded.frame)
+    answers = _WithFailures(engine, recorded)
+    judgement = await judge_frame(answers, ruleset, frame, recorded.frame)
+    judged = decisions.encode(judgement.decision)
+    if judged == recorded.decision:
+        return Rejudgement("exact", judged, None, answers.failures, engine.info)
+    was, now = msgspec.json.decode(recorded.decision), msgspec.json.decode(judged)
+    pointer = first_difference(was, now) or ""
+    return Rejudgement("diverges", judged, pointer, answers.failures, engine.info)
+
+
+class _WithFailures:
+    """An engine that fails where it failed before, and answers afresh everywhere else."""
+
+    def __init__(self, engine: Engine, recorded: RecordedDecision) -> None:
+        self._engine = engine
+        self._first = recorded.frame
+        self._failed = [
+            {result.rule: result for result in each.results if result.failure is not None}
+            for each in recorded.rounds
+        ]
+        self.failures = tuple(sorted({rule for failed in self._failed for rule in failed}))
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._engine.info
+
+    async def load(self, ruleset: Ruleset) -> None:
+        await self._engine.load(ruleset)
+
+    async def evaluate(
+        self, ruleset: Ruleset, rules: tuple[str, ...], frame: bytes
+    ) -> tuple[RuleResult, ...]:
+        failed = self._failed_in(0 if frame == self._first else 1)
+        asked = tuple(rule for rule in rules if rule not in failed)
+        answered = await self._engine.evaluate(ruleset, asked, frame) if asked else ()
+        results = {**failed, **{result.rule: result for result in answered}}
+        return tuple(results[rule] for rule in rules)
+
+    async def close(self) -> None:
+        """The engine belongs to the caller."""
+
+    def _failed_in(self, number: int) -> dict[str, RuleResult]:
+        return self._failed[number] if number < len(self._failed) else {}

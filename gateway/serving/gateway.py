@@ -1,0 +1,187 @@
+"""Running an opened gateway: its servers, its loops, its worker, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+import uvloop
+from msgspec import Struct
+
+from gateway.api.metrics_server import metrics_app
+from gateway.checking.authenticate import pepper
+from gateway.config import Settings
+from gateway.domain import api_keys
+from gateway.errors import ConfigInvalid
+from gateway.judging.framing import rfc3339
+from gateway.serving.worker_child import WorkerChild
+from gateway.storage.ports import KeyRecord
+from gateway.telemetry import Metrics, logger
+from gateway.wiring import PROJECT, Gateway, Stopping, open_gateway
+
+FIGURES_SECONDS = 1.0
+DRAIN_SECONDS = 10
+
+
+class Ready(Struct, frozen=True):
+    """A gateway that answers. `api_key` is there on the first start of a data folder only."""
+
+    url: str
+    metrics_url: str
+    api_key: str | None
+    project: str
+    environment: str
+
+
+def run(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    """`serve` on an event loop of its own."""
+    uvloop.run(serve(settings, on_ready))
+
+
+async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then stop: no new checks, finish those in flight, flush.
+
+    Raises ConfigInvalid when it cannot start.
+    """
+    stopping = Stopping()
+    stop = asyncio.Event()
+    metrics = Metrics()
+    api = _listen(settings.host, settings.port)
+    exposition = _listen(settings.host, settings.metrics_port)
+    url = f"http://{settings.host}:{api.getsockname()[1]}"
+    async with open_gateway(settings, metrics=metrics, base_url=url, stopping=stopping) as gateway:
+        server = _server(gateway.app)
+        scraped = _server(metrics_app(metrics))
+        worker = WorkerChild(settings, metrics)
+        await worker.start()
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[api])),
+            asyncio.create_task(scraped.serve(sockets=[exposition])),
+            asyncio.create_task(gateway.rulebook.run(stop)),
+            asyncio.create_task(gateway.keys.run(stop)),
+            asyncio.create_task(gateway.timers.run(stop)),
+            asyncio.create_task(worker.run(stop)),
+            asyncio.create_task(_measure(gateway, metrics, stop)),
+        ]
+        _on_signals(stop)
+        key = await _first_key(gateway, settings.environment)
+        await _until_started(server, tasks)
+        on_ready(
+            Ready(
+                url=url,
+                metrics_url=f"http://{settings.host}:{exposition.getsockname()[1]}/metrics",
+                api_key=key,
+                project=PROJECT,
+                environment=settings.environment,
+            )
+        )
+        await _until_stopped(stop, tasks)
+        stopping.now = True
+        server.should_exit = scraped.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), DRAIN_SECONDS)
+        await worker.stop()
+        logger("serving").info("gateway_stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigInvalid when the port is taken."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigInvalid(
+            f"Port {port} on {host} cannot be used ({error.strerror}). Use --port 0 for a free one."
+        ) from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the gateway, which has more than a server to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: Any) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _until_started(server: uvicorn.Server, tasks: list[asyncio.Task[None]]) -> None:
+    while not server.started:
+        _raise_of(tasks)
+        await asyncio.sleep(0.005)
+
+
+async def _until_stopped(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Until somebody wants it to stop, or a loop that must run has ended."""
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    stop.set()
+    _raise_of(tasks)
+
+
+def _raise_of(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done():
+            task.result()
+
+
+async def _first_key(gateway: Gateway, environment: str) -> str | None:
+    """The key of a data folder that has none yet. It is told once, and kept nowhere."""
+    control = gateway.parts.control
+    if await control.keys():
+        return None
+    text, key_id, _ = api_keys.make(environment)
+    await control.add_key(
+        KeyRecord(
+            id=key_id,
+            project_id=gateway.project_id,
+            environment=environment,
+            name="first key",
+            digest=api_keys.digest(pepper(gateway.master), text),
+            scopes=("check", "read"),
+            created_at=rfc3339(gateway.parts.ambient.now_ns()),
+        )
+    )
+    await gateway.keys.refresh()
+    return text
+
+
+async def _measure(gateway: Gateway, metrics: Metrics, stop: asyncio.Event) -> None:
+    """Keep the gauges of the journal fresh."""
+    while not stop.is_set():
+        figures = await gateway.parts.journal.figures()
+        metrics.journal_waiting.set(figures.waiting)
+        metrics.journal_oldest.set(figures.oldest_seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), FIGURES_SECONDS)

@@ -1,0 +1,65 @@
+"""Checkrein for Python: have an agent's tool calls checked before they run.
+
+    from checkrein import guard, run
+
+    @guard("stripe.refund", side_effects=["payment"])
+    def refund(customer: str, amount: int, currency: str) -> str: ...
+
+    with run("support", user_request="refund order 9281") as r:
+        r.observe(plan={"text": "Refund 45.00 USD.", "arguments": {"amount": 4500}})
+        refund("cus_9281", 4500, "usd")
+
+Settings come from the environment (CHECKREIN_URL, CHECKREIN_API_KEY, ...); `init()` is optional.
+"""
+
+from checkrein._decision import Approval, Decision, Reason
+from checkrein._errors import (
+    ApprovalDenied,
+    ApprovalRequired,
+    Blocked,
+    CheckreinError,
+    Halted,
+    Unavailable,
+)
+from checkrein._guard import guard
+from checkrein._record import (
+    observe,
+    record_artifact,
+    record_feedback,
+    record_handoff,
+    record_message,
+    record_model_call,
+    record_retry,
+    record_verification,
+)
+from checkrein._run import Run, current_run, flush, run
+from checkrein._runtime import init, stats
+from checkrein._version import __version__
+
+__all__ = [
+    "Approval",
+    "ApprovalDenied",
+    "ApprovalRequired",
+    "Blocked",
+    "CheckreinError",
+    "Decision",
+    "Halted",
+    "Reason",
+    "Run",
+    "Unavailable",
+    "__version__",
+    "current_run",
+    "flush",
+    "guard",
+    "init",
+    "observe",
+    "record_artifact",
+    "record_feedback",
+    "record_handoff",
+    "record_message",
+    "record_model_call",
+    "record_retry",
+    "record_verification",
+    "run",
+    "stats",
+]

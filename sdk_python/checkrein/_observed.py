@@ -1,0 +1,208 @@
+"""What a run has seen and has not yet told the gateway.
+
+Request, plan and context travel inside the next check, so nothing that a decision depended on
+arrives after it; other observations ride along in its `events` while there is room. What a check
+took is confirmed when a decision comes back and restored when none does. Whatever no check ever
+carried is drained at the end of the run.
+
+Everything is masked on its way in; the true text is not kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from typing import Any, NamedTuple
+
+import msgspec
+
+from checkrein._events import Event, make
+from checkrein._masking import Masker
+from checkrein._sizes import NODES
+
+MAX_CONTEXT = 1000
+CONTEXT_IN_CHECK = 200
+EVENTS_IN_CHECK = 500
+PENDING_BYTES = 2 * 1024 * 1024
+PENDING_EVENTS = 2000
+_REF_BYTES = 80
+
+
+class Share(NamedTuple):
+    """What one check carries: members of its body, and events taken from the run."""
+
+    fields: dict[str, Any]
+    events: list[Event]
+
+
+class Observed:
+    """The observations of one run, from any thread."""
+
+    def __init__(self, masker: Masker) -> None:
+        self.masker = masker
+        self.dropped = 0
+        self._lock = threading.Lock()
+        self._seq = 0
+        self._now: dict[str, Any] = {}
+        self._unsent: dict[str, Any] = {}
+        self._context: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._held: set[str] = set()
+        self._events: deque[Event] = deque()
+        self._bytes = 0
+
+    @property
+    def heavy(self) -> bool:
+        """Whether more waits than a check could carry."""
+        return self._bytes > 128 * 1024 or len(self._events) > EVENTS_IN_CHECK
+
+    def note(self, kind: str, /, **fields: Any) -> None:
+        """Keep an event for the next check, or for the end of the run."""
+        with self._lock:
+            self._note(kind, fields)
+
+    def next_seq(self) -> int:
+        """A number for an event that is sent on its own."""
+        with self._lock:
+            self._seq += 1
+            return self._seq
+
+    def set(self, name: str, value: Any) -> None:
+        """Keep what holds from now on: request, plan, reasoning, model, external_state, ..."""
+        with self._lock:
+            if name in self._unsent and name in _AS_EVENT:
+                self._note(name, _AS_EVENT[name](self._unsent[name]))
+            self._now[name] = value
+            self._unsent[name] = value
+
+    def see(self, item: dict[str, Any]) -> None:
+        """Keep a context item `{id, source, trusted, text}`; the same id again is the same item."""
+        with self._lock:
+            if self._context.pop(item["id"], item) != item:
+                self._held.discard(item["id"])
+            self._context[item["id"]] = item
+            while len(self._context) > MAX_CONTEXT:
+                self._held.discard(self._context.popitem(last=False)[0])
+
+    def weight(self) -> int:
+        """Bytes that a check will need for what holds from now on, before context and events."""
+        with self._lock:
+            return len(msgspec.json.encode(self._members()))
+
+    def share(self, room: int, nodes: int) -> Share:
+        """What fits into a check with this many bytes and values left."""
+        with self._lock:
+            fields = self._members()
+            room -= len(msgspec.json.encode(fields))
+            context, room = self._seen(room)
+            if context:
+                fields["context"] = context
+                nodes += 6 * len(context)
+            taken: list[Event] = []
+            while self._events and len(taken) < EVENTS_IN_CHECK:
+                event = self._events[0]
+                room, nodes = room - event.size - 1, nodes + event.nodes
+                if room < 0 or nodes > NODES:
+                    break
+                taken.append(self._events.popleft())
+                self._bytes -= event.size
+            return Share(fields, taken)
+
+    def confirm(self, share: Share) -> None:
+        """A decision came back: what the check carried is remembered there."""
+        with self._lock:
+            self._held.update(
+                item["id"] for item in share.fields.get("context", ()) if "id" in item
+            )
+            request = share.fields.get("request", {})
+            for name, sent in (
+                ("request", request.get("user")),
+                ("plan", request.get("plan")),
+                ("reasoning", request.get("reasoning")),
+            ):
+                if sent is not None and self._unsent.get(name) is sent:
+                    del self._unsent[name]
+                    if name == "reasoning":
+                        # It explained this call; the next one has its own.
+                        self._now.pop(name, None)
+
+    def restore(self, share: Share) -> None:
+        """No decision came back: the events wait for the next chance, in their order."""
+        with self._lock:
+            self._events.extendleft(reversed(share.events))
+            self._bytes += sum(event.size for event in share.events)
+            self._trim()
+
+    def drain(self) -> list[Event]:
+        """Everything that no decision has carried, as events; empties the run."""
+        with self._lock:
+            for name, as_fields in _AS_EVENT.items():
+                if name in self._unsent:
+                    self._note(name, as_fields(self._unsent.pop(name)))
+            for id_, item in self._context.items():
+                if id_ not in self._held:
+                    self._held.add(id_)
+                    self._note("context", item)
+            return self._take()
+
+    def take_events(self) -> list[Event]:
+        """The events that wait; request, plan and context stay for the next check."""
+        with self._lock:
+            return self._take()
+
+    def after_fork(self) -> None:
+        """In the child: what was waiting belongs to the parent, which will send it."""
+        self._lock = threading.Lock()
+        self._unsent.clear()
+        self._held.update(self._context)
+        self._events.clear()
+        self._bytes = 0
+
+    def _take(self) -> list[Event]:
+        events = list(self._events)
+        self._events.clear()
+        self._bytes = 0
+        return events
+
+    def _note(self, kind: str, fields: dict[str, Any]) -> None:
+        self._seq += 1
+        event = make(kind, self._seq, self.masker, fields)
+        self._events.append(event)
+        self._bytes += event.size
+        self._trim()
+
+    def _trim(self) -> None:
+        while self._bytes > PENDING_BYTES or len(self._events) > PENDING_EVENTS:
+            self._bytes -= self._events.popleft().size
+            self.dropped += 1
+
+    def _members(self) -> dict[str, Any]:
+        request = {
+            "user": self._now.get("request"),
+            "plan": self._now.get("plan"),
+            "reasoning": self._now.get("reasoning"),
+        }
+        members = {
+            "request": {name: value for name, value in request.items() if value is not None},
+            **{name: self._now[name] for name in _MEMBERS if name in self._now},
+        }
+        return {name: value for name, value in members.items() if value}
+
+    def _seen(self, room: int) -> tuple[list[dict[str, Any]], int]:
+        """The newest context first, in the end in the order in which it was seen."""
+        chosen: list[dict[str, Any]] = []
+        for id_, item in reversed(self._context.items()):
+            held = id_ in self._held
+            cost = _REF_BYTES + len(id_) if held else len(msgspec.json.encode(item)) + 1
+            if len(chosen) == CONTEXT_IN_CHECK:
+                break
+            if cost <= room:
+                chosen.append({"ref": id_} if held else item)
+                room -= cost
+        return chosen[::-1], room
+
+
+_MEMBERS = ("model", "prompt_version", "tools_available", "external_state")
+_AS_EVENT: dict[str, Any] = {
+    "request": lambda text: {"text": text},
+    "plan": lambda plan: plan,
+}

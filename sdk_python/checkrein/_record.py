@@ -1,0 +1,170 @@
+"""Observations from anywhere inside a run; outside of one they have no home, which is said once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from checkrein._run import Run, current_run
+
+log = logging.getLogger("checkrein")
+Text = str | Mapping[str, Any]
+Money = tuple[int, str]
+_said: set[str] = set()
+
+
+def observe(
+    *,
+    request: str | None = None,
+    plan: Text | None = None,
+    context: Text | Sequence[Text] | None = None,
+    retrieved: Text | Sequence[Text] | None = None,
+    reasoning: str | None = None,
+    model: Text | None = None,
+    prompt_version: str | None = None,
+    tools_available: Sequence[str] | None = None,
+    external_state: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell the current run what the agent knows. Sent with the next check, masked.
+
+    plan         text, or {"text", "arguments", "tool"}: what the call should be, to compare with
+    context      text or {"id", "source", "trusted", "text"}, one or several; untrusted unless said
+                 otherwise. `retrieved` is another word for it
+    reasoning    why the next call follows; it is told once
+    model        {"provider", "id", "parameters"} or its name
+    """
+    run = _run("observe")
+    if run is None:
+        return
+    run.observe(
+        request=request,
+        plan=plan,
+        context=context,
+        retrieved=retrieved,
+        reasoning=reasoning,
+        model=model,
+        prompt_version=prompt_version,
+        tools_available=tools_available,
+        external_state=external_state,
+    )
+
+
+def record_model_call(
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    prompt_version: str | None = None,
+    system: str | None = None,
+    messages: Sequence[Any] = (),
+    tools: Sequence[Any] = (),
+    answer: Any = None,
+    reasoning: str | None = None,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    cost: Money | None = None,
+    duration_ns: int | None = None,
+) -> None:
+    """What a language model was given and what it answered. `cost` is (integer minor units,
+    currency). The next checks name this model; the next one also carries its reasoning."""
+    run = _run("record_model_call")
+    if run is None:
+        return
+    used = input_tokens is not None or output_tokens is not None
+    run.note(
+        "model_call",
+        provider=provider,
+        id=model,
+        parameters=dict(parameters or {}),
+        prompt_version=prompt_version,
+        system=system,
+        messages=list(messages),
+        tools=list(tools),
+        answer=answer,
+        reasoning=reasoning,
+        usage={"input_tokens": input_tokens or 0, "output_tokens": output_tokens or 0}
+        if used
+        else None,
+        cost=_money(cost),
+        duration_ns=None if duration_ns is None else str(duration_ns),
+    )
+    named = {"provider": provider, "id": model, "parameters": parameters}
+    run.observe(model=named if model else None, prompt_version=prompt_version, reasoning=reasoning)
+
+
+def record_artifact(
+    name: str,
+    content: str | bytes | None = None,
+    *,
+    uri: str | None = None,
+    media_type: str | None = None,
+    keep_content: bool = True,
+) -> None:
+    """Something that the run made. Its digest and size are those of the true content; the content
+    itself is kept, masked, when it is text."""
+    run = _run("record_artifact")
+    if run is None:
+        return
+    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    run.note(
+        "artifact",
+        name=name,
+        uri=uri,
+        media_type=media_type,
+        digest=None if data is None else hashlib.sha256(data).hexdigest(),
+        size=None if data is None else len(data),
+        content=content if isinstance(content, str) and keep_content else None,
+    )
+
+
+def record_verification(name: str, *, passed: bool, output: str | None = None) -> None:
+    """A test, build or check that the run's work went through."""
+    _note("verification", name=name, status="passed" if passed else "failed", output=output)
+
+
+def record_handoff(
+    to_agent: str, *, child_run_id: str | None = None, reason: str | None = None
+) -> None:
+    """Work that went to another agent."""
+    _note("handoff", to_agent=to_agent, child_run_id=child_run_id, reason=reason)
+
+
+def record_feedback(
+    label: str, *, comment: str | None = None, decision_id: str | None = None
+) -> None:
+    """What somebody says about a decision, or about the run."""
+    _note("feedback", label=label, comment=comment, decision_id=decision_id)
+
+
+def record_message(role: str, text: str) -> None:
+    """A message of the conversation."""
+    _note("message", role=role, text=text)
+
+
+def record_retry(
+    kind: str = "retry", *, action_id: str | None = None, detail: str | None = None
+) -> None:
+    """A retry, a timeout or a fallback of the agent's own."""
+    if kind not in {"retry", "timeout", "fallback"}:
+        raise ValueError("kind is retry, timeout or fallback")
+    _note("retry", kind=kind, action_id=action_id, detail=detail)
+
+
+def _note(kind: str, /, **fields: Any) -> None:
+    run = _run(f"record_{kind}")
+    if run is not None:
+        run.note(kind, **fields)
+
+
+def _money(cost: Money | None) -> dict[str, Any] | None:
+    return None if cost is None else {"value": cost[0], "currency": cost[1]}
+
+
+def _run(asked: str) -> Run | None:
+    run = current_run()
+    if run is None and asked not in _said:
+        _said.add(asked)
+        log.warning("checkrein.%s() outside of `with run(...)` is not kept", asked)
+    return run

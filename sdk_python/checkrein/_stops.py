@@ -1,0 +1,100 @@
+"""What an agent is told when a call does not run: a reason, one next step, an id. No internals."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+import msgspec
+
+from checkrein import _runtime
+from checkrein._call import Call
+from checkrein._decision import Decision
+from checkrein._errors import ApprovalRequired, Blocked, Halted
+from checkrein._exchange import exchange
+from checkrein._flow import drive
+from checkrein._http import Outgoing
+from checkrein._trouble import Trouble
+
+GENERIC = "This call was blocked and did not run. Do not try it again in the same way."
+INEXACT = (
+    "This call was not run: its arguments are too large or too deeply nested to be checked as a "
+    "whole. Make the call with smaller arguments."
+)
+UNCHECKED = "This call could not be checked, so it was not run. Try again later."
+TEXT_CHARS = 1000
+GRANTS = 1000
+
+
+class _Approval(msgspec.Struct):
+    status: str = "pending"
+
+
+class Stop(Exception):
+    """Carries the exception that ends a call past everything that handles failures."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+
+def error(runtime: _runtime.Runtime, call: Call, decision: Decision) -> BaseException:
+    """The exception for a decision that stops a call; a word that is not known is a block (E4)."""
+    if decision.enforced == "halt":
+        message = f"This run was ended. {text(decision)}"
+        if call.run is not None:
+            call.run.halt(message)
+        return Halted(message, decision)
+    if decision.enforced == "require_approval" and decision.approval is not None:
+        return _approval(runtime, call, decision, decision.approval.id)
+    return Blocked(f"This call was blocked. {text(decision)}", decision)
+
+
+def fallback(decision: Decision) -> BaseException:
+    """The exception for such a decision when our own code failed to make the right one."""
+    if decision.enforced == "halt":
+        return Halted(GENERIC, decision)
+    return Blocked(GENERIC, decision)
+
+
+def text(decision: Decision) -> str:
+    """The reason, the suggestion and the decision's id."""
+    reason = decision.reason
+    words = [reason.reason, reason.suggestion or ""] if reason else [GENERIC]
+    said = " ".join(_line(word) for word in words if word)
+    return f"{said} (decision {_line(decision.decision_id)})"
+
+
+def _approval(
+    runtime: _runtime.Runtime, call: Call, decision: Decision, approval_id: str
+) -> ApprovalRequired:
+    key = call.grant_key()
+
+    def status() -> str:
+        return approval_status(runtime, approval_id)
+
+    def granted() -> None:
+        if len(runtime.granted) >= GRANTS:
+            runtime.granted.pop(next(iter(runtime.granted)))
+        runtime.granted[key] = (decision.run_id, call.action_id, approval_id)
+
+    message = f"This call waits for a person's approval. {text(decision)}"
+    return ApprovalRequired(message, decision, status, granted)
+
+
+def approval_status(runtime: _runtime.Runtime, approval_id: str) -> str:
+    """pending, approved, denied or expired; pending while the gateway cannot be asked."""
+    outgoing = Outgoing("GET", f"/v1/approvals/{quote(approval_id, safe='')}")
+    deadline = time.monotonic() + 5.0
+    try:
+        answer = drive(exchange(runtime.wire, runtime.breaker, outgoing, deadline))
+        if answer.status != 200:
+            return "pending"
+        return msgspec.json.decode(answer.body, type=_Approval).status
+    except (Trouble, msgspec.DecodeError):
+        return "pending"
+
+
+def _line(words: str) -> str:
+    shown = "".join(char if char.isprintable() else " " for char in words)
+    return shown[:TEXT_CHARS]

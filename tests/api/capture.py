@@ -1,0 +1,131 @@
+"""Examples for the OpenAPI document, taken from a real gateway under the shipped policies.
+
+    python -m tests.api.capture
+
+writes `gateway/api/examples.json` anew. A test takes them again and compares the shapes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import msgspec
+
+from gateway.api.openapi import EXAMPLES
+from tests.api.live import json, live_gateway
+
+SHIPPED = Path(__file__).parents[2] / "policies"
+BASE_URL = "https://checkrein.example.com"
+RUN = "support-ticket-4711"
+
+CHECK = {
+    "run": {"id": RUN, "name": "support ticket", "agent_id": "support-bot", "user_id": "u_77"},
+    "action": {
+        "id": "charge-9281",
+        "attempt": "f3a1",
+        "tool": "stripe.create_payment",
+        "arguments": {
+            "customer": "cus_9281",
+            "amount": 450000,
+            "currency": "USD",
+            "is_refund": True,
+        },
+        "side_effects": ["payment"],
+    },
+    "request": {
+        "user": "Charge cus_9281 4,500 USD for the order.",
+        "plan": {
+            "text": "Charge the customer 4,500 USD.",
+            "tool": "stripe.create_payment",
+            "arguments": {
+                "customer": "cus_9281",
+                "amount": 450000,
+                "currency": "USD",
+                "is_refund": False,
+            },
+        },
+    },
+    "context": [
+        {"id": "order", "source": "crm", "trusted": True, "text": "cus_9281 owes 4,500 USD."}
+    ],
+}
+ASKED = {
+    "run": {"id": RUN},
+    "action": {
+        "tool": "stripe.create_payment",
+        "arguments": {"customer": "cus_9281", "amount": 2_500_000, "currency": "USD"},
+    },
+}
+READ = {"run": {"id": RUN}, "action": {"tool": "crm.read_customer", "arguments": {"id": 9281}}}
+EVENTS = {
+    "run": {"id": RUN},
+    "events": [
+        {"type": "request", "text": "Charge cus_9281 4,500 USD for the order."},
+        {
+            "type": "model_call",
+            "provider": "anthropic",
+            "id": "claude",
+            "answer": "I will charge the customer.",
+            "usage": {"input_tokens": 812, "output_tokens": 44},
+        },
+    ],
+}
+RESULT = {"status": "succeeded", "output": {"name": "Ada"}, "duration_ns": "81250000"}
+
+
+def capture() -> dict[str, Any]:
+    """For each operation id: the body that was sent, the path's parameters, the reply."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        live_gateway(Path(folder), policies=SHIPPED, base_url=BASE_URL) as live,
+        live.client() as client,
+    ):
+        return _capture(client)
+
+
+def _capture(client: httpx2.Client) -> dict[str, Any]:
+    taken: dict[str, Any] = {}
+
+    def get(id: str, path: str, **named: str) -> Any:
+        reply = json(client.get(path.format(**named)).raise_for_status())
+        taken[id] = {"reply": reply} | ({"path": named} if named else {})
+        return reply
+
+    def post(id: str, path: str, body: Any, **named: str) -> Any:
+        reply = json(client.post(path.format(**named), json=body).raise_for_status())
+        taken[id] = {"body": body, "reply": reply} | ({"path": named} if named else {})
+        return reply
+
+    post("openRun", "/v1/runs", CHECK["run"])
+    post("reportEvents", "/v1/events", EVENTS)
+    post("checkAction", "/v1/check-action", CHECK)
+    read = json(client.post("/v1/check-action", json=READ))["decision_id"]
+    post("reportResult", "/v1/decisions/{decision_id}/result", RESULT, decision_id=read)
+    asked = json(client.post("/v1/check-action", json=ASKED))["approval"]["id"]
+    post("endRun", "/v1/runs/{run_id}/end", {"status": "escalated"}, run_id=RUN)
+    get("getDecision", "/v1/decisions/{decision_id}", decision_id=read)
+    get("getRun", "/v1/runs/{run_id}", run_id=RUN)
+    get("listFrames", "/v1/runs/{run_id}/frames?limit=4", run_id=RUN)
+    get("listRuns", "/v1/runs")
+    get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
+    get("listApprovals", "/v1/approvals")
+    get("getActivePolicy", "/v1/policies/active")
+    get("listPolicyVersions", "/v1/policies/versions")
+    get("livez", "/livez")
+    get("readyz", "/readyz")
+    taken["getOpenApi"] = {
+        "reply": {"openapi": "3.1.0", "info": {"title": "Checkrein", "version": "0"}, "paths": {}}
+    }
+    return taken
+
+
+def main() -> None:
+    text = msgspec.json.format(msgspec.json.encode(capture(), order="sorted"), indent=1)
+    EXAMPLES.write_bytes(text + b"\n")
+
+
+if __name__ == "__main__":
+    main()

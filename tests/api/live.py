@@ -1,0 +1,235 @@
+"""A real gateway on a free loopback port, on an event loop of its own thread.
+
+Everything is as in production but for the processes: the recorder runs on the same loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import msgspec
+import uvicorn
+import uvloop
+from msgspec import Struct
+
+from gateway.api.exchange import App
+from gateway.api.metrics_server import metrics_app
+from gateway.checking.authenticate import pepper
+from gateway.config import Settings
+from gateway.domain import api_keys
+from gateway.storage.ports import KeyRecord
+from gateway.telemetry import Metrics
+from gateway.wiring import Gateway, Stopping, open_gateway, open_recorder
+from gateway.worker.recorder import Recorder
+
+T = TypeVar("T")
+
+POLICY = """
+environments:
+  production:
+    mode: block
+    defaults: {delete: block, payment: require_approval, exec: halt, access: warn, "*": allow}
+    fail: {"*": closed}
+  staging:
+    mode: warn
+    defaults: {"*": allow}
+    fail: {"*": open}
+tools:
+  - {match: "files.read", side_effects: [read]}
+  - {match: "files.delete", side_effects: [delete]}
+  - {match: "shell.run", side_effects: [exec]}
+  - {match: "iam.grant", side_effects: [access]}
+  - match: "stripe.*"
+    side_effects: [payment]
+    amount: {pointer: /amount, unit: minor, currency: USD}
+    recipients: [/customer]
+data: {}
+"""
+# By name: project, environment, scopes, the ends of its time, the agent it is bound to.
+KEYS = {
+    "full": ("acme", "production", ("check", "read"), None, None, None),
+    "check": ("acme", "production", ("check",), None, None, None),
+    "read": ("acme", "production", ("read",), None, None, None),
+    "staging": ("acme", "staging", ("check", "read"), None, None, None),
+    "bound": ("acme", "production", ("check", "read"), None, None, "support-bot"),
+    "expired": ("acme", "production", ("check", "read"), "2020-01-01T00:00:00Z", None, None),
+    "revoked": ("acme", "production", ("check", "read"), None, "2020-01-01T00:00:00Z", None),
+    "other": ("globex", "production", ("check", "read"), None, None, None),
+}
+
+
+class Live(Struct, frozen=True, kw_only=True):
+    """A gateway that answers: its addresses, its keys by name, and the parts behind it."""
+
+    url: str
+    metrics_url: str
+    keys: dict[str, str]
+    gateway: Gateway
+    metrics: Metrics
+    stopping: Stopping
+    loop: asyncio.AbstractEventLoop
+    recording: Recording
+
+    def client(self, key: str | None = "full") -> httpx2.Client:
+        """A client with a key of this name, or without any."""
+        headers = {} if key is None else {"authorization": f"Bearer {self.keys[key]}"}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=10)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something on the gateway's own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+
+class Recording(Struct):
+    """The recorder's loop, which a test may pause."""
+
+    recorder: Recorder
+    paused: bool = False
+    pace: float = 0.003
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if self.paused or not await self.recorder.step():
+                await asyncio.sleep(self.pace)
+
+
+@contextlib.contextmanager
+def live_gateway(
+    folder: Path, *, policy: str = POLICY, policies: Path | None = None, **settings: Any
+) -> Iterator[Live]:
+    """Serve from a thread of its own until the block ends, under `policy` or a whole folder."""
+    if policies is None:
+        policies = folder / "policies"
+        policies.mkdir()
+        (policies / "policy.yaml").write_text(policy)
+    given = Settings(
+        data=str(folder / "data"), policies=str(policies), environment="production", **settings
+    )
+    started = threading.Event()
+    found: list[Live | BaseException] = []
+    stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def serve() -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        stop.append((loop, ended))
+        try:
+            async with _opened(given, ended) as live:
+                found.append(live)
+                started.set()
+                await ended.wait()
+        except BaseException as error:
+            found.append(error)
+            raise
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=lambda: uvloop.run(serve()), daemon=True)
+    thread.start()
+    assert started.wait(30)
+    first = found[0]
+    if isinstance(first, BaseException):
+        thread.join(10)
+        raise first
+    try:
+        yield first
+    finally:
+        loop, ended = stop[0]
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@contextlib.asynccontextmanager
+async def _opened(given: Settings, ended: asyncio.Event) -> AsyncIterator[Live]:
+    metrics, stopping = Metrics(), Stopping()
+    async with contextlib.AsyncExitStack() as stack:
+        listener, scraped = (stack.enter_context(_listen()) for _ in range(2))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        gateway = await stack.enter_async_context(
+            open_gateway(given, metrics=metrics, base_url=url, stopping=stopping)
+        )
+        recording = Recording(await stack.enter_async_context(open_recorder(given)))
+        servers = [_server(gateway.app), _server(metrics_app(metrics))]
+        tasks = [
+            asyncio.create_task(servers[0].serve(sockets=[listener])),
+            asyncio.create_task(servers[1].serve(sockets=[scraped])),
+            asyncio.create_task(recording.run(ended)),
+        ]
+        while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn's flag
+            await asyncio.sleep(0.005)
+        yield Live(
+            url=url,
+            metrics_url=f"http://127.0.0.1:{scraped.getsockname()[1]}",
+            keys=await _make_keys(gateway),
+            gateway=gateway,
+            metrics=metrics,
+            stopping=stopping,
+            loop=asyncio.get_running_loop(),
+            recording=recording,
+        )
+        ended.set()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+async def _make_keys(gateway: Gateway) -> dict[str, str]:
+    control = gateway.parts.control
+    texts = {}
+    for name, (project, environment, scopes, expires, revoked, agent) in KEYS.items():
+        text, key_id, _ = api_keys.make(environment)
+        await control.add_key(
+            KeyRecord(
+                id=key_id,
+                project_id=await control.project(project),
+                environment=environment,
+                name=name,
+                digest=api_keys.digest(pepper(gateway.master), text),
+                scopes=scopes,
+                created_at="2026-11-20T12:00:00Z",
+                agent_id=agent,
+                expires_at=expires,
+                revoked_at=revoked,
+            )
+        )
+        texts[name] = text
+    await gateway.keys.refresh()
+    return texts
+
+
+class _Server(uvicorn.Server):
+    """A server in a thread has no signals to listen to."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: App) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+        )
+    )
+
+
+def _listen() -> socket.socket:
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+def json(response: httpx2.Response) -> Any:
+    return msgspec.json.decode(response.content)

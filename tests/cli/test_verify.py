@@ -1,0 +1,82 @@
+"""`checkrein verify`: an untouched record passes, one changed byte does not (S0-22)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import Up, checkrein, up
+from tests.cli.conftest import CHARGE
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that a gateway left behind, with a few runs in it."""
+    running = up(tmp_path_factory.mktemp("left") / "data")
+    for number in range(3):
+        for _ in range(3):
+            running.check({**CHARGE, "run": {"id": f"run {number}", "user_id": "u"}})
+    assert running.stop() == 0
+    return running.data
+
+
+@pytest.fixture
+def data(left: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may damage."""
+    return Path(shutil.copytree(left, tmp_path / "data"))
+
+
+def test_what_was_recorded_passes(data: Path, tmp_path: Path) -> None:
+    done = checkrein("verify", "--data", data, cwd=tmp_path)
+    as_json = checkrein("verify", "--data", data, "--json", cwd=tmp_path)
+
+    assert done.code == as_json.code == 0
+    assert "3 runs with 12 events" in done.out
+    assert as_json.json["ok"] is True
+    assert as_json.json["sealed"] == 0
+
+
+def test_a_gateway_at_work_can_be_verified(gateway: Up, tmp_path: Path) -> None:
+    done = checkrein("verify", "--data", gateway.data, "--json", cwd=tmp_path)
+
+    assert done.code == 0, done.out
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("UPDATE event SET record = replace(record, 'cus', 'cuz') WHERE seq = 2", "chain"),
+        ("UPDATE event SET record = CAST(record AS BLOB) || x'20' WHERE seq = 2", "chain"),
+        ("DELETE FROM event WHERE seq = 2", "gap"),
+        ("DELETE FROM event WHERE seq = 4", "row"),
+        ("UPDATE blob SET sealed = zeroblob(length(sealed))", "content"),
+        ("UPDATE run SET blocked = 7", "row"),
+    ],
+)
+def test_a_change_is_found(data: Path, tmp_path: Path, statement: str, kind: str) -> None:
+    """S0-22: and it is said what, and where."""
+    connection = sqlite3.connect(data / "ledger.db")
+    with connection:
+        changed = connection.execute(statement).rowcount
+    connection.close()
+    assert changed > 0
+
+    done = checkrein("verify", "--data", data, cwd=tmp_path)
+    as_json = checkrein("verify", "--data", data, "--json", cwd=tmp_path)
+
+    assert done.code == as_json.code == 1
+    assert "failed" in done.out
+    kinds = {problem["kind"] for run in as_json.json["bad"] for problem in run["problems"]}
+    assert kind in kinds
+
+
+def test_a_lost_key_is_said(data: Path, tmp_path: Path) -> None:
+    (data / "master.key").unlink()
+
+    done = checkrein("verify", "--data", data, "--json", cwd=tmp_path)
+
+    assert done.code == 2
+    assert "master.key" in done.json["error"]
