@@ -79,7 +79,7 @@ class Metrics:
         )
         self.chain_ok = Gauge(
             "checkrein_chain_verified",
-            "1 when the last verification of the chains found nothing, 0 when it did, -1 before.",
+            "1 while verification of the chains has found nothing, 0 since it has, -1 before it began.",
             registry=self.registry,
         )
         self.chain_ok.set(-1)

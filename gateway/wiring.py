@@ -34,6 +34,7 @@ from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
 from gateway.telemetry import Metrics
+from gateway.worker.auditing import Auditor
 from gateway.worker.lease import lease
 from gateway.worker.recorder import Recorder
 
@@ -175,20 +176,26 @@ def _owned(folder: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_recorder(settings: Settings) -> AsyncIterator[Recorder]:
+async def open_worker(settings: Settings) -> AsyncIterator[tuple[Recorder, Auditor]]:
     """The worker of a data folder that a gateway made. Raises ConfigInvalid, StorageFailure."""
     ambient = SystemAmbient()
     folder = Path(settings.data)
+    key = _known_master(folder, settings)
+    if not (folder / "journal.db").exists():
+        raise ConfigInvalid(f"There is no journal in {folder}: a gateway makes it when it starts.")
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(lease(folder))
         control = EmbeddedControl(folder / "control.db", ambient)
         stack.push_async_callback(control.close)
+        keyring = Keyring(control, key)
+        # Under another key every record would look as if it could not be read any more.
+        await keyring.verify()
         drain = EmbeddedDrain(folder / "journal.db")
         stack.push_async_callback(drain.close)
         ledger = await open_ledger(folder / "ledger.db")
         stack.push_async_callback(ledger.close)
-        keyring = Keyring(control, _master(folder, settings))
-        yield Recorder(drain, ledger, keyring.run_secret, ambient)
+        recorder = Recorder(drain, ledger, keyring.run_secret, ambient)
+        yield recorder, Auditor(ledger, keyring.run_secret, recorder.figures)
 
 
 def _master(folder: Path, settings: Settings) -> bytes:
@@ -196,16 +203,19 @@ def _master(folder: Path, settings: Settings) -> bytes:
 
     A folder that has data and no key raises ConfigInvalid: a new key would open none of it.
     """
-    if settings.master_key is not None:
-        return master_key.from_text(settings.master_key)
-    if settings.master_key_file is not None:
-        return master_key.from_file(Path(settings.master_key_file))
     path = folder / "master.key"
-    if path.exists():
-        return master_key.from_file(path)
+    if settings.master_key or settings.master_key_file or path.exists():
+        return _known_master(folder, settings)
     if (folder / "control.db").exists():
         raise ConfigInvalid(f"{path} is missing, and without it nothing in {folder} can be read.")
     return master_key.make(path)
+
+
+def _known_master(folder: Path, settings: Settings) -> bytes:
+    """The master key that must be there."""
+    if settings.master_key is not None:
+        return master_key.from_text(settings.master_key)
+    return master_key.from_file(Path(settings.master_key_file or folder / "master.key"))
 
 
 def _policies(folder: Path, settings: Settings) -> Path:

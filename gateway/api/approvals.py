@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gateway.api import cursor, freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
@@ -17,9 +17,9 @@ from gateway.errors import NotFound
 class ApprovalsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Approvals of one status, or all; a page goes on behind `cursor`."""
 
-    status: ApprovalStatus | None = None
+    status: ApprovalStatus | UnsetType = UNSET
     limit: Limit = 50
-    cursor: Cursor | None = None
+    cursor: Cursor | UnsetType = UNSET
 
 
 class ApprovalPage(Struct, frozen=True):
@@ -32,9 +32,10 @@ class ApprovalPage(Struct, frozen=True):
 
 async def _list_approvals(parts: Parts, call: Call) -> Answer:
     query: ApprovalsQuery = call.query
-    project_id, listed = call.caller.project_id, ["approvals", query.status]
-    before = cursor.read(parts.cursor_key, project_id, listed, query.cursor)
-    found = await parts.ledger.approvals(project_id, query.status, before, query.limit + 1)
+    status = query.status or None
+    project_id, listed = call.caller.project_id, ["approvals", status]
+    before = cursor.read(parts.cursor_key, project_id, listed, query.cursor or None)
+    found = await parts.ledger.approvals(project_id, status, before, query.limit + 1)
     rows = [ApprovalRow(**row) for row in found[: query.limit]]
     more = len(found) > len(rows)
     place = (rows[-1].requested_at, rows[-1].approval_id) if more else None

@@ -66,13 +66,19 @@ class Snapshot(Struct, frozen=True):
 
 async def _get_decision(parts: Parts, call: Call) -> Answer:
     project_id, decision_id = call.caller.project_id, call.path["decision_id"]
+
+    async def find() -> StoredEvent | None:
+        return await parts.ledger.event_by_decision(project_id, decision_id)
+
+    headers: dict[str, str] = {}
     known = await parts.journal.find_action(project_id, decision_id)
-    # The run that holds the decision may hold its result too, a moment later.
-    headers = await freshness.of_run(parts, project_id, known[0]) if known else {}
-    stored = await freshness.soon(
-        parts, decision_id, lambda: parts.ledger.event_by_decision(project_id, decision_id)
-    )
-    if stored is None and known:
+    if known is not None:
+        # What the run holds besides the decision, its result say, is to be read too.
+        headers = await freshness.of_run(parts, project_id, known[0])
+        stored = await find()
+    else:
+        stored = await freshness.soon(parts, decision_id, find)
+    if stored is None and known is not None:
         detail = "The decision is on its way into the record."
         raise Unavailable("decision_not_ready", detail, retry_after=1)
     if stored is None:

@@ -152,19 +152,16 @@ def _query_parameters(operation: Operation) -> list[Json]:
     if operation.query is None:
         return []
     (_,), schemas = msgspec.json.schema_components([operation.query], ref_template=_REF)
-    schema = schemas[operation.query.__name__]
-    parameters = []
-    for name, property_ in schema["properties"].items():
-        # An optional parameter is left out; no text in an address stands for null.
-        choices = [each for each in property_.get("anyOf", [property_]) if each != {"type": "null"}]
-        meaning = {**choices[0]}
-        described = {"description": meaning.pop("description")} if "description" in meaning else {}
-        if meaning.get("default", ...) is None:
-            del meaning["default"]
-        parameters.append(
-            {"name": name, "in": "query", "required": False, "schema": meaning, **described}
-        )
-    return parameters
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": meaning.get("description", ""),
+            "schema": {key: word for key, word in meaning.items() if key != "description"},
+        }
+        for name, meaning in schemas[operation.query.__name__]["properties"].items()
+    ]
 
 
 def _tidy(schema: Json) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from gateway.api import cursor, freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
@@ -22,7 +22,7 @@ Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[
     str, Meta(max_length=cursor.CURSOR_CHARS, description="`next_cursor` of a page.")
 ]
-Word = Annotated[str, Meta(min_length=1, max_length=256)]
+Word = Annotated[str, Meta(min_length=1, max_length=256, description="Runs with exactly this.")]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its offset.")]
 RunStatus = Literal[
     "running", "halted", "succeeded", "failed", "paused", "escalated", "rolled_back"
@@ -32,13 +32,13 @@ RunStatus = Literal[
 class RunsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """Filters, all of which a run must meet; a page goes on behind `cursor` under the same ones."""
 
-    environment: Word | None = None
-    agent_id: Word | None = None
-    status: RunStatus | None = None
-    started_after: Instant | None = None
-    started_before: Instant | None = None
+    environment: Word | UnsetType = UNSET
+    agent_id: Word | UnsetType = UNSET
+    status: RunStatus | UnsetType = UNSET
+    started_after: Instant | UnsetType = UNSET
+    started_before: Instant | UnsetType = UNSET
     limit: Limit = 50
-    cursor: Cursor | None = None
+    cursor: Cursor | UnsetType = UNSET
 
 
 class RunPage(Struct, frozen=True):
@@ -63,14 +63,14 @@ async def _end_run(parts: Parts, call: Call) -> Answer:
 async def _list_runs(parts: Parts, call: Call) -> Answer:
     query: RunsQuery = call.query
     wanted = RunFilter(
-        environment=query.environment,
-        agent_id=query.agent_id,
-        status=query.status,
+        environment=query.environment or None,
+        agent_id=query.agent_id or None,
+        status=query.status or None,
         started_after=_instant(query.started_after),
         started_before=_instant(query.started_before),
     )
     project_id, listed = call.caller.project_id, ["runs", structs.asdict(wanted)]
-    before = cursor.read(parts.cursor_key, project_id, listed, query.cursor)
+    before = cursor.read(parts.cursor_key, project_id, listed, query.cursor or None)
     # One more than asked for tells whether there is another page.
     found = await parts.ledger.runs(project_id, wanted, before, query.limit + 1)
     rows = [RunRow(**row) for row in found[: query.limit]]
@@ -99,9 +99,9 @@ def run_not_found() -> NotFound:
     return NotFound("run_not_found", "No run of this id in this project.")
 
 
-def _instant(moment: datetime | None) -> str | None:
+def _instant(moment: datetime | UnsetType) -> str | None:
     """As the record writes times, so that they compare as text."""
-    if moment is None:
+    if isinstance(moment, UnsetType):
         return None
     try:
         return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

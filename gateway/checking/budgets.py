@@ -39,6 +39,7 @@ def covering(
     tool: str,
     amount: FrameAmount | None,
     *,
+    environment_name: str,
     run_id: str,
     agent_id: str | None,
     user_id: str | None,
@@ -58,7 +59,7 @@ def covering(
         missing = budget.measure == "spend" and _currency(budget) != currency
         if missing and counted:
             continue
-        key = _key(budget, subjects[budget.scope], now_ns)
+        key = _key(budget, environment_name, subjects[budget.scope], now_ns)
         chosen.append(Covering(budget, key, missing))
     return tuple(chosen)
 
@@ -88,10 +89,10 @@ def _currency(budget: Budget) -> str | None:
     return budget.currency.upper() if budget.currency else None
 
 
-def _key(budget: Budget, subject: str, now_ns: int) -> str:
-    """`name|scope=subject|window`, with the window's start in UTC."""
+def _key(budget: Budget, environment: str, subject: str, now_ns: int) -> str:
+    """`name|environment|scope=subject|window`, with the window's start in UTC."""
     begins = "run"
     if budget.window != "run":
         moment = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
         begins = moment.strftime(_WINDOW_FORMATS[budget.window])
-    return f"{budget.name}|{budget.scope}={subject}|{begins}"
+    return f"{budget.name}|{environment}|{budget.scope}={subject}|{begins}"

@@ -43,6 +43,7 @@ def covering_of(case: Case, now_ns: int) -> tuple[budgets.Covering, ...]:
         case.environment,
         case.action.tool,
         case.action.amount,
+        environment_name=case.caller.environment,
         run_id=case.ids.run_id,
         agent_id=case.agent_id,
         user_id=case.run.user_id,

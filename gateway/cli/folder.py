@@ -34,7 +34,10 @@ def master_key(folder: Path) -> bytes:
     from gateway.cli.settings import read
     from gateway.storage import master_key
 
-    named = read(data=str(folder)).settings.master_key_file
+    settings = read(data=str(folder)).settings
+    if settings.master_key is not None:
+        return master_key.from_text(settings.master_key)
+    named = settings.master_key_file
     return master_key.from_file(Path(named) if named else folder / "master.key")
 
 

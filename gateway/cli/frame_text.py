@@ -31,7 +31,7 @@ def heading(frame: Document) -> tuple[str, str]:
     if kind == "decision":
         verdict, enforced = body["verdict"], body["enforced"]
         said = enforced if verdict == enforced else f"{verdict}, enforced {enforced}"
-        return f"{title}: {body['tool']}: {said}", enforced
+        return f"{title}: {said}: {body['tool']}", enforced
     if kind == "result":
         return f"{title}: {body['status']}", "failed" if body["status"] == "failed" else "ok"
     return title, ""

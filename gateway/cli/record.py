@@ -5,12 +5,11 @@ Both give the same documents, those of the API, so that nothing behind this know
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from gateway.cli import client
 from gateway.cli.failures import ABSENT, Failure
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from gateway.cli.screen import Screen
     from gateway.storage.embedded.ledger import EmbeddedLedger
     from gateway.storage.keyring import Keyring
+
+T = TypeVar("T")
 
 PAGE = 50
 RUNS_PAGE_MAX = 200
@@ -120,7 +121,7 @@ class _Folder:
                 wanted = RunFilter(status=status, agent_id=agent)
                 return [dict(row) for row in await ledger.runs(project_id, wanted, None, limit)]
 
-        return asyncio.run(read())
+        return _run(read())
 
     def run(self, named: str) -> Document:
         async def read() -> Document | None:
@@ -131,7 +132,7 @@ class _Folder:
                         return dict(row)
                 return None
 
-        found = asyncio.run(read())
+        found = _run(read())
         if found is None:
             raise Failure(
                 f"There is no run {named} in {self._where}.", "checkrein runs list", ABSENT
@@ -140,7 +141,7 @@ class _Folder:
 
     def frames(self, run_id: str) -> Iterator[Document]:
         after = 0
-        while page := asyncio.run(self._page(run_id, after)):
+        while page := _run(self._page(run_id, after)):
             yield from page
             after = page[-1]["seq"]
 
@@ -174,3 +175,9 @@ class _Folder:
                 yield await keys.project(PROJECT), ledger, keyring
             finally:
                 await ledger.close()
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    return asyncio.run(work)

@@ -76,30 +76,25 @@ class Screen:
         else:
             sys.stdout.write(_aligned([list(columns), *safe]))
 
-    def fields(self, pairs: Mapping[str, str], *, indent: int = 0) -> None:
+    def fields(self, pairs: Mapping[str, str]) -> None:
         """Names and values below each other; a value of several lines keeps to its column."""
         width = max((len(name) for name in pairs), default=0)
         for name, value in pairs.items():
-            first, *others = shown(value).split("\n") or [""]
-            self.say(f"{' ' * indent}{name:<{width}}  {first}", STYLES.get(value))
-            for other in others:
-                self.say(f"{' ' * (indent + width)}  {other}")
+            _place(name, [value], indent=0, width=width, style=STYLES.get(value, ""))
 
     def title(self, mark: str, text: str, aside: str, style: str) -> None:
-        """A heading: a number or a word, what it is, and when."""
-        said = f"{line(mark):<{MARK_WIDTH}}{line(text)}"
-        _print(_console(), f"{said}  {line(aside)}", f"bold {STYLES.get(style, '')}".strip())
+        """A heading of one line: a number or a word, what it is, and when."""
+        said = f"{line(mark):<{MARK_WIDTH}}{line(aside)}{'  ' if aside else ''}{line(text)}"
+        style = f"bold {STYLES.get(style, '')}".strip()
+        console = _console()
+        if console.is_terminal:
+            console.print(said, style=style, no_wrap=True, overflow="ellipsis", crop=True)
+        else:
+            sys.stdout.write(said + "\n")
 
     def section(self, name: str, lines: Sequence[str], style: str = "") -> None:
         """Lines beside their name. None of them, however long, reaches the column of the names."""
-        console = _console()
-        safe = [part for text in lines for part in shown(text).split("\n")]
-        if console.is_terminal:
-            console.print(_beside(line(name), safe, STYLES.get(style, "")))
-            return
-        for place, text in enumerate(safe or [""]):
-            label = line(name) if place == 0 else ""
-            sys.stdout.write(f"{'':<{MARK_WIDTH}}{label:<{NAME_WIDTH}}  {text}".rstrip() + "\n")
+        _place(name, lines, indent=MARK_WIDTH, width=NAME_WIDTH, style=STYLES.get(style, ""))
 
     def refuse(self, failure: Failure) -> int:
         """Why the command ends, and what to do next; the exit code."""
@@ -122,17 +117,28 @@ def _print(console: Console, text: str, style: str | None) -> None:
     console.print(text, style=style, soft_wrap=True)
 
 
-def _beside(name: str, lines: Sequence[str], style: str) -> Any:
-    """A row of a grid: what is too long goes on below itself."""
+def _place(name: str, lines: Sequence[str], *, indent: int, width: int, style: str) -> None:
+    """A name and lines beside it. On a terminal what is too long goes on below itself."""
+    console = _console()
+    safe = [part for text in lines for part in shown(text).split("\n")] or [""]
+    if console.is_terminal:
+        console.print(_beside(line(name), safe, indent, width, style))
+        return
+    for place, text in enumerate(safe):
+        label = line(name) if place == 0 else ""
+        sys.stdout.write(f"{'':<{indent}}{label:<{width}}  {text}".rstrip() + "\n")
+
+
+def _beside(name: str, lines: Sequence[str], indent: int, width: int, style: str) -> Any:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=NAME_WIDTH, no_wrap=True, style="dim")
+    grid.add_column(width=width, no_wrap=True, style="dim")
     grid.add_column(overflow="fold")
     grid.add_row(Text(name), Text("\n".join(lines), style=style))
-    return Padding(grid, (0, 0, 0, MARK_WIDTH), expand=False)
+    return Padding(grid, (0, 0, 0, indent), expand=False)
 
 
 def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:

@@ -10,7 +10,7 @@ import rich_click as click
 
 from gateway.cli.answering import answering, data_option
 from gateway.cli.screen import Screen
-from gateway.config import Origins, Settings, load
+from gateway.config import SECRETS, Origins, Settings, load
 
 FILE = Path("checkrein.toml")
 
@@ -40,7 +40,7 @@ def show(screen: Screen, data: str | None) -> None:
     """
     found = read(data=data)
     rows = {
-        name: (getattr(found.settings, name), found.origins[name])
+        name: (_told(name, getattr(found.settings, name)), found.origins[name])
         for name in Settings.__struct_fields__
     }
     if screen.json:
@@ -52,3 +52,7 @@ def show(screen: Screen, data: str | None) -> None:
         ("setting", "value", "from"),
         [(name, "" if value is None else str(value), came) for name, (value, came) in rows.items()],
     )
+
+
+def _told(name: str, value: Any) -> Any:
+    return "(secret)" if name in SECRETS and value is not None else value

@@ -9,7 +9,7 @@ import sys
 from gateway.config import Settings, load
 from gateway.errors import CheckreinError
 from gateway.telemetry import configure_logging, logger
-from gateway.wiring import open_recorder
+from gateway.wiring import open_worker
 from gateway.worker.process import give_way, record_until_told
 
 
@@ -26,8 +26,8 @@ def main() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    async with open_recorder(settings) as recorder:
-        await record_until_told(recorder)
+    async with open_worker(settings) as (recorder, auditor):
+        await record_until_told(recorder, auditor)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,11 @@ STOP_SECONDS = 15
 
 
 class _Figures(Struct, frozen=True):
-    """One line of the worker's report, a second after the one before."""
+    """One line of the worker's report: what it did since the line before."""
 
-    recorded: int = 0
     unreadable: int = 0
+    audited: int = 0
+    broken: int = 0
 
 
 class WorkerChild:
@@ -62,8 +63,9 @@ class WorkerChild:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        assert process.stdin is not None
+        # At the end of its input it records what the journal still holds; SIGTERM would not let it.
+        process.stdin.close()
         try:
             await asyncio.wait_for(process.wait(), STOP_SECONDS)
         except TimeoutError:
@@ -72,8 +74,12 @@ class WorkerChild:
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
+        broken = 0
         while line := await process.stdout.readline():
             with contextlib.suppress(msgspec.MsgspecError):
                 figures = self._line.decode(line)
                 self._metrics.unreadable.inc(figures.unreadable)
+                broken += figures.broken
+                if figures.audited:
+                    self._metrics.chain_ok.set(0 if broken else 1)
         await process.wait()

@@ -59,9 +59,9 @@ class Append(Struct, frozen=True):
 
     `action_id` and `expected_event` say which record of the action the judgement saw (None: the id
     was unused), at `gathered_version` of the run. `allows` is true when the decision lets the
-    call through: then the run and its parents must not be halted. `reads` are predicates with the truth they had when gathered.
-    `confirm` turns tentative reservations into confirmed ones at these amounts, with a deadline;
-    `release` gives back confirmed ones of `settle_action`.
+    call through: then the run and its parents must not be halted. `reads` are predicates with the
+    truth they had when gathered. `confirm` turns tentative reservations into confirmed ones at
+    these amounts, with a deadline; `release` gives back confirmed ones of `settle_action`.
     """
 
     project_id: str

@@ -22,6 +22,7 @@ import msgspec
 
 from gateway.errors import StorageFailure
 from gateway.telemetry import logger
+from gateway.worker.auditing import Auditor
 from gateway.worker.recorder import Figures, Recorder
 
 REPORT_SECONDS = 1.0
@@ -32,8 +33,8 @@ NICENESS = 5
 _log = logger("worker")
 
 
-async def record_until_told(recorder: Recorder) -> None:
-    """Record until SIGTERM or the end of stdin."""
+async def record_until_told(recorder: Recorder, auditor: Auditor | None = None) -> None:
+    """Record, and verify beside it, until SIGTERM or the end of stdin."""
     loop = asyncio.get_running_loop()
     stop, orphaned = asyncio.Event(), asyncio.Event()
     child = _is_pipe(sys.stdin.fileno())
@@ -45,15 +46,18 @@ async def record_until_told(recorder: Recorder) -> None:
         loop.add_reader(sys.stdin.fileno(), _watch_stdin, orphaned, stop)
     reports = _Reports(recorder)
     reporting = asyncio.create_task(reports.run())
+    auditing = asyncio.create_task(auditor.run(stop)) if auditor else None
     try:
         await recorder.run(stop)
         await recorder.drain(math.inf if orphaned.is_set() else DRAIN_SECONDS)
     except StorageFailure as failure:
         _log.error("records_left_in_journal", problem=str(failure))
     finally:
-        reporting.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reporting
+        for task in (reporting, auditing):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         reports.write()
 
 
@@ -97,6 +101,8 @@ class _Reports:
             unreadable=now.unreadable - self._said.unreadable,
             missing=now.missing - self._said.missing,
             lag_seconds=now.lag_seconds,
+            audited=now.audited - self._said.audited,
+            broken=now.broken - self._said.broken,
         )
         with contextlib.suppress(OSError):
             os.write(self._descriptor, msgspec.json.encode(news) + b"\n")

@@ -42,12 +42,17 @@ _log = logger("worker")
 
 
 class Figures(Struct):
-    """What a recorder has done since it began. `lag_seconds` is how old the last batch was."""
+    """What a worker has done since it began. `lag_seconds` is how old the last batch was.
+
+    `audited` counts verifications of runs, `broken` those that found something.
+    """
 
     recorded: int = 0
     unreadable: int = 0
     missing: int = 0
     lag_seconds: float = 0.0
+    audited: int = 0
+    broken: int = 0
 
 
 class _Known(Struct, frozen=True):

@@ -26,7 +26,7 @@ from gateway.config import Settings
 from gateway.domain import api_keys
 from gateway.storage.ports import KeyRecord
 from gateway.telemetry import Metrics
-from gateway.wiring import Gateway, Stopping, open_gateway, open_recorder
+from gateway.wiring import Gateway, Stopping, open_gateway, open_worker
 from gateway.worker.recorder import Recorder
 
 T = TypeVar("T")
@@ -155,7 +155,8 @@ async def _opened(given: Settings, ended: asyncio.Event) -> AsyncIterator[Live]:
         gateway = await stack.enter_async_context(
             open_gateway(given, metrics=metrics, base_url=url, stopping=stopping)
         )
-        recording = Recording(await stack.enter_async_context(open_recorder(given)))
+        recorder, _ = await stack.enter_async_context(open_worker(given))
+        recording = Recording(recorder)
         servers = [_server(gateway.app), _server(metrics_app(metrics))]
         tasks = [
             asyncio.create_task(servers[0].serve(sockets=[listener])),

@@ -175,6 +175,18 @@ async def test_a_shared_budget_of_a_day_spans_runs_and_begins_anew(bench, scope)
     assert await spend("r3") == "allow"
 
 
+async def test_a_budget_of_one_environment_is_not_used_up_in_another(bench):
+    _budget(bench, scope="project", window="day")
+    environments = bench.rules.environments
+    bench.rules = msgspec.structs.replace(
+        bench.rules, environments={**environments, "staging": environments["production"]}
+    )
+    staging = msgspec.structs.replace(CALLER, environment="staging")
+    await bench.check(staging, arguments={"amount": 90})
+
+    assert (await _spend(bench, 90)).enforced == "allow"
+
+
 async def test_a_failed_call_gives_its_reservation_back(bench):
     _budget(bench)
     reply = await _spend(bench, 90)

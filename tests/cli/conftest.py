@@ -30,6 +30,17 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that a gateway left behind, with a few runs in it: to be copied."""
+    running = up(tmp_path_factory.mktemp("left") / "data")
+    for number in range(3):
+        for _ in range(3):
+            running.check({**CHARGE, "run": {"id": f"run {number}", "user_id": "u"}})
+    assert running.stop() == 0
+    return running.data
+
+
 @pytest.fixture
 def asked(gateway: Up, tmp_path: Path) -> Callable[..., Done]:
     """Commands with the exports that `up` prints, somewhere else."""

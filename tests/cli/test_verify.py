@@ -8,19 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Up, checkrein, up
-from tests.cli.conftest import CHARGE
+from tests.cli.commands import Up, checkrein
 
-
-@pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that a gateway left behind, with a few runs in it."""
-    running = up(tmp_path_factory.mktemp("left") / "data")
-    for number in range(3):
-        for _ in range(3):
-            running.check({**CHARGE, "run": {"id": f"run {number}", "user_id": "u"}})
-    assert running.stop() == 0
-    return running.data
+# One letter of the record, and its length stays.
+CHANGED = "CAST(replace(CAST(record AS TEXT), 'allow', 'alloW') AS BLOB)"
 
 
 @pytest.fixture
@@ -48,8 +39,7 @@ def test_a_gateway_at_work_can_be_verified(gateway: Up, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "kind"),
     [
-        ("UPDATE event SET record = replace(record, 'cus', 'cuz') WHERE seq = 2", "chain"),
-        ("UPDATE event SET record = CAST(record AS BLOB) || x'20' WHERE seq = 2", "chain"),
+        (f"UPDATE event SET record = {CHANGED} WHERE seq = 2", "chain"),
         ("DELETE FROM event WHERE seq = 2", "gap"),
         ("DELETE FROM event WHERE seq = 4", "row"),
         ("UPDATE blob SET sealed = zeroblob(length(sealed))", "content"),

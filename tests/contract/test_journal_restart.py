@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from gateway.domain.run_state import RunState, StateChange, apply
+from gateway.domain.run_state import ActionRecord, RunState, StateChange, apply
 from gateway.storage.embedded.hot_runs import Reloaded
 from tests.contract import appends as make
 from tests.contract.backends import BACKENDS
@@ -65,12 +66,13 @@ async def test_the_run_s_secret_is_made_once(hot):
 @st.composite
 def _changes(draw) -> StateChange:
     """Any change that an event can make, in any order."""
-    action = draw(st.none() | ACTIONS)
+    judged, closed = draw(st.none() | ACTIONS), draw(st.none() | ACTIONS)
     return StateChange(
         add=draw(st.dictionaries(NAMES, st.integers(-(2**53), 2**53), max_size=3)),
         reset=tuple(draw(st.lists(NAMES, max_size=1))),
         labels=tuple(draw(st.lists(st.text(max_size=5), max_size=2))),
-        action=make.record(action, make.new_id("evt")) if action else None,
+        action=make.record(judged, make.new_id("evt")) if judged else None,
+        closed=make.record(closed, "") if closed and not judged else None,
         approval=draw(st.none() | st.builds(make.approval, st.sampled_from(["apr_1", "apr_2"]))),
         halted=draw(st.sampled_from([False] * 9 + [True])),
         status=draw(st.none() | st.sampled_from(["succeeded", "failed"])),
@@ -82,9 +84,9 @@ def _changes(draw) -> StateChange:
 @given(rounds=st.lists(st.lists(_changes(), max_size=4), min_size=1, max_size=30))
 def test_the_state_is_a_fold_of_the_changes_in_memory_and_on_disk(name, rounds):
     """design 4: whatever the changes, memory equals the fold, and so does the disk."""
-    # An approval's id is new each time it is asked for, as in the gateway.
-    rounds = [[_with_new_approval(change) for change in changes] for changes in rounds]
     folded = RunState("prj_1", "production", "run_1", last_seq=len(rounds))
+    judged: dict[str, ActionRecord] = {}
+    rounds = [[_as_sent(change, judged) for change in changes] for changes in rounds]
     for change in (change for changes in rounds for change in changes):
         apply(folded, change)
 
@@ -107,17 +109,18 @@ async def _appended(name, folder, rounds):
     return in_memory, on_disk
 
 
-def _with_new_approval(change: StateChange) -> StateChange:
-    if change.approval is None:
-        return change
-    return StateChange(
-        add=change.add,
-        reset=change.reset,
-        labels=change.labels,
-        action=change.action,
-        approval=make.approval(make.new_id("apr")),
-        halted=change.halted,
-        status=change.status,
+def _as_sent(change: StateChange, judged: dict[str, ActionRecord]) -> StateChange:
+    """An approval is new each time it is asked for, and only what was judged is closed."""
+    approval, closed = change.approval, change.closed
+    if change.action is not None:
+        judged[change.action.action_id] = change.action
+    if closed is not None:
+        before = judged.get(closed.action_id)
+        closed = before and structs.replace(before, status="in_doubt", reservations={"daily": 1})
+    return structs.replace(
+        change,
+        approval=approval and make.approval(make.new_id("apr")),
+        closed=closed,
     )
 
 
@@ -126,11 +129,13 @@ async def test_more_runs_than_the_memory_holds_lose_nothing(backend):
     hot = await backend(memory=40).open()
     runs = [f"run_{number}" for number in range(120)]
 
-    for _ in range(3):
-        await asyncio.gather(*(make.done(hot.journal, make.append(run)) for run in runs))
+    places = await asyncio.gather(
+        *(make.done(hot.journal, make.append(run)) for run in (*runs, *runs, *runs))
+    )
 
     states = [(await hot.journal.gather(make.ask(run))).state.last_seq for run in runs]
     await hot.close()
+    assert places == [1] * 120 + [2] * 120 + [3] * 120
     assert states == [3] * 120
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.embedded import EmbeddedEngine, Limits, plans
+from gateway.engines.embedded.limits import MIB
 from gateway.policies.analysis import analyse
 from tests.engine.rego import SAYS_BLOCK, frame, ruleset
 
@@ -27,26 +29,26 @@ ATTACKS = {
         count([1 | some a in xs; some b in xs; some c in xs; a + b + c == 0]) == 0
     """,
     "a walk over a walk": """
-        count([1 | walk(input, [p, _]); walk(input, [q, _]); walk(input, [r, _]); p == q; q == r]) > 0
+        pairs := [1 | walk(input, [p, _]); walk(input, [q, _]); walk(input, [r, _]); p == q; q == r]
+        count(pairs) > 0
     """,
     "ten million characters": """
         ten := concat("", ["0123456789" | some _ in numbers.range(1, 1000)])
-        all := concat("", [concat("", [ten, sprintf("%d", [n])]) | some n in numbers.range(1, 1000)])
+        all := concat("", [sprintf("%s%d", [ten, n]) | some n in numbers.range(1, 1000)])
         contains(replace(all, "0", "00000000000000"), "x")
     """,
-    "a regex over a megabyte": """
-        text := concat("", ["aaaaaaaaaa" | some _ in numbers.range(1, 100000)])
-        regex.match(`^(((a+)+)+)+(b|c|[^d-z]{1,500}){1,100}$`, text)
-    """,
     "a bomb of memory": """
-        count({[a, b, c] | some a in numbers.range(1, 9999); some b in [a, a + 1]; some c in [1, 2, 3]}) > 0
         x := [numbers.range(1, 100000) | some _ in numbers.range(1, 10000)]
         count(x) > 0
     """,
     "addresses without end": 'count(net.cidr_expand("10.0.0.0/6")) > 0',
     "yaml that refers to itself": r"""
-        lines := [sprintf("a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]", [n, n, n-1, n-1, n-1, n-1,
-            n-1, n-1, n-1, n-1]) | some n in numbers.range(2, 9)]
+        ten := concat(",", ["*aN" | some _ in numbers.range(1, 10)])
+        lines := [line |
+            some n in numbers.range(2, 9)
+            items := replace(ten, "N", sprintf("%d", [n - 1]))
+            line := sprintf("a%d: &a%d [%s]", [n, n, items])
+        ]
         text := concat("\n", array.concat(["a1: &a1 [1,2,3]"], lines))
         count(json.marshal(yaml.unmarshal(text))) > 0
     """,
@@ -60,16 +62,14 @@ mirror contains data.rules.guilty[name] if some name in ["mirror"]
 
 
 async def unexamined(engine: EmbeddedEngine, rules: Ruleset) -> Ruleset:
-    """Load past the checks: only the limits of the process stand between the rule and the gateway."""
+    """Load past the checks: only the limits of the process protect the gateway now."""
     engine._plans[rules.digest] = plans.plan(next(engine._numbers), rules, analyse(rules.modules))
     await engine._pool.start()
     return rules
 
 
 def attack(condition: str) -> str:
-    return (
-        f'verdict contains {{"effect": "allow", "reason": "got through"}} if {{\n{condition}\n}}\n'
-    )
+    return f'verdict contains {{"effect": "allow", "reason": "ha"}} if {{\n{condition}\n}}\n'
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -94,8 +94,24 @@ async def test_an_attack_costs_its_own_rule_and_nobody_else(engine, name):
     assert await engine.evaluate(innocent, ("a", "b"), frame()) == expected
 
 
+async def test_a_regex_over_a_megabyte_ends_in_time_or_fails(engine):
+    """S8: patterns that make other engines backtrack for ever."""
+    patterns = ["^(a+)+$", "^(a|aa)+$", "(.*a){12}b", "^(([a-z])+.)+[A-Z]([a-z])+$"]
+    body = "".join(
+        attack(f"regex.match(`{pattern}`, concat(``, [input.action.arguments.text, `!`]))")
+        for pattern in patterns
+    )
+    rules = await unexamined(engine, ruleset({"guilty": body, "a": SAYS_BLOCK}))
+
+    guilty, other = await engine.evaluate(rules, ("guilty", "a"), frame({"text": "a" * 1_000_000}))
+
+    assert guilty.verdicts == ()
+    assert guilty.failure in {None, "timeout", "error"}
+    assert other == RuleResult("a", (NO,))
+
+
 async def test_many_attacks_at_once_leave_the_innocent_their_answers(engine):
-    bodies = {"guilty": attack("count(numbers.range(1, 1000000000)) > 0"), "a": SAYS_BLOCK}
+    bodies = {"guilty": attack(ATTACKS["a cross product"]), "a": SAYS_BLOCK}
     rules = await unexamined(engine, ruleset(bodies))
 
     answers = await asyncio.gather(
@@ -108,7 +124,7 @@ async def test_many_attacks_at_once_leave_the_innocent_their_answers(engine):
 
 async def test_every_rule_of_a_check_that_only_attacks_fails(engine):
     """E4: a check whose rules all hang is answered, and each of its rules has failed."""
-    hang = attack("count(numbers.range(1, 1000000000)) > 0")
+    hang = attack(ATTACKS["a cross product"])
     rules = await unexamined(engine, ruleset({f"r{n}": hang for n in range(9)}))
 
     results = await engine.evaluate(rules, tuple(f"r{n}" for n in range(9)), frame())
@@ -126,10 +142,8 @@ async def test_http_send_reaches_nobody(engine):
         rules = await unexamined(engine, ruleset({"guilty": attack(condition)}))
 
         (result,) = await engine.evaluate(rules, ("guilty",), frame())
-        try:
+        with contextlib.suppress(TimeoutError):
             seen.append(await asyncio.to_thread(listener.accept))
-        except TimeoutError:
-            pass
 
     assert seen == []
     assert result.verdicts == ()
@@ -144,7 +158,7 @@ async def test_the_evaluator_cannot_open_files_or_connections(engine):
         (files,) = [line.split()[3] for line in limits.splitlines() if "open files" in line]
         # As many as the highest it holds: there is no number left for another.
         assert int(files) == max(held) + 1
-        assert [line for line in limits.splitlines() if "core file" in line][0].split()[4] == "0"
+        assert "Max core file size        0 " in limits
         assert b"CHECKREIN" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
@@ -166,10 +180,8 @@ async def test_a_flood_of_frames_is_bounded():
 
 async def test_an_evaluator_that_has_grown_large_is_replaced_unnoticed():
     """D5: memory that native code keeps is given back by starting afresh."""
-    engine = EmbeddedEngine(Limits(resident_bytes=1, evaluate_cpu=5.0, evaluate_wall=20.0))
-    grows = (
-        'verdict contains {"effect": "warn", "reason": "x"} if count(numbers.range(1, 1000000)) > 1'
-    )
+    engine = EmbeddedEngine(Limits(resident_bytes=24 * MIB, evaluate_cpu=5.0, evaluate_wall=20.0))
+    grows = attack("count(numbers.range(1, 1000000)) > 1")
     rules = ruleset({"large": grows, "a": SAYS_BLOCK})
     try:
         await engine.load(rules)

@@ -144,6 +144,17 @@ def test_the_number_of_parts_is_bounded_whatever_is_sent(count):
     assert content.join(parts) == {"frame": frame}
 
 
+@pytest.mark.parametrize("count", [128, 129, 256])
+def test_the_number_of_texts_seen_is_bounded_too(count):
+    context = [{"id": str(n), "text": f"text {n}"} for n in range(count)]
+    frame = canonical.encode({"context": context})
+
+    parts = content.split({"frame": frame})
+
+    assert len(parts) <= content.PARTS_MAX + 1
+    assert content.join(parts) == {"frame": frame}
+
+
 def test_a_growing_list_keeps_its_early_parts_beyond_the_bound():
     def history(count: int) -> set[bytes]:
         calls = [{"tool": f"t{n}"} for n in range(count)]

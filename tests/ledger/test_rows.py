@@ -115,11 +115,12 @@ def test_spend_is_what_was_let_through_and_did_not_fail():
         events.decided(decision_id="dec_5", amount=FrameAmount(8, "EUR")),
         events.resulted("dec_1", "failed"),
         events.resulted("dec_3", "failed"),
+        events.resulted("dec_4", "failed"),
         events.resulted("dec_2", "failed", "result_conflict"),
     )
 
     assert spent.spend == {"USD": 70, "EUR": 8}
-    assert spent.errors == 2
+    assert spent.errors == 3
 
 
 def test_a_halted_run_stays_halted_whatever_its_agent_says():

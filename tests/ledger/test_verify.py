@@ -154,6 +154,12 @@ TAMPERINGS: dict[str, tuple[Tamper, set[tuple[str, int]]]] = {
         ),
         {("content", 4)},
     ),
+    "an event's parts in each other's place": (
+        execute(
+            f"UPDATE event SET blob_keys = substr(blob_keys, 33) || substr(blob_keys, 1, 32) {AT} 4"
+        ),
+        {("content", 4)},
+    ),
     "a row that lies about its run": (
         execute("UPDATE run SET blocked = 3, status = 'failed' WHERE run_id = 'run_2'"),
         {("row", 0)},

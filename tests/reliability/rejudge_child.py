@@ -22,7 +22,8 @@ from gateway.policies import load
 from gateway.replay.rejudge import recorded_decision, rejudge
 from tests.reliability.record import Opened, opened, query
 
-ANOTHER_TIME = datetime.datetime(2041, 7, 1, 3, 4, 5, tzinfo=datetime.UTC)
+# Given as a number, because a date would bring its own time zone along.
+ANOTHER_TIME = datetime.datetime(2041, 7, 1, 3, 4, 5, tzinfo=datetime.UTC).timestamp()
 
 
 async def main(data: Path) -> None:

@@ -29,8 +29,8 @@ class Lost(Exception):
     """The connection ended before any byte of a response: nobody was told anything."""
 
 
-class Torn(AssertionError):
-    """The connection ended within a response: half an answer is never acceptable."""
+class Torn(Exception):
+    """The connection ended within a response: half an answer."""
 
 
 class Wire:

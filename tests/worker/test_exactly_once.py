@@ -50,6 +50,21 @@ async def test_every_event_is_recorded_exactly_once(rig, seed):
     assert await rig.waiting() == 0
 
 
+async def test_claims_in_the_wrong_order_are_recorded_in_the_right_one(rig):
+    """Nothing is taken for lost that was handed out behind what follows it."""
+    given = await appended(rig, random.Random(5), 30)
+
+    class Backwards(Unruly):
+        async def claim(self, limit: int):
+            return list(reversed(await rig.drain.claim(limit)))
+
+    recorder = rig.recorder(drain=Backwards(rig.drain, random.Random(6)))
+    await recorder.drain()
+
+    assert {run_id: await rig.stored_ids(run_id) for run_id in RUNS} == given
+    assert recorder.figures.missing == 0
+
+
 async def test_recording_goes_on_while_the_gateway_appends(rig):
     stop = asyncio.Event()
     recording = asyncio.create_task(rig.recorder(idle_seconds=0.001).run(stop))

@@ -143,14 +143,15 @@ class HotRuns:
         self._runs.clear()
 
     def _upwards(self, key: Key, parent_run_id: str | None) -> list[Key]:
-        """The run and those above it, as far as they can be read without waiting."""
+        """The run and those above it, as far as they can be read without waiting.
+
+        Runs that are each other's parents come more than once; the bound ends that.
+        """
         found = [key]
         hot = self.get(key)
         parent = (hot.state.parent_run_id if hot else None) or parent_run_id
         while parent is not None and len(found) <= PARENTS_MAX:
             step = (key[0], parent)
-            if step in found:
-                break
             found.append(step)
             above = self.get(step)
             parent = above.state.parent_run_id if above else None

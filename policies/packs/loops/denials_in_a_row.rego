@@ -10,10 +10,7 @@ package loops.denials_in_a_row
 
 denials := input.state.denials_in_a_row
 
-only_reads if {
-	count(input.action.side_effects) > 0
-	every effect in input.action.side_effects { effect == "read" }
-}
+only_reads if input.action.side_effects == ["read"]
 
 effect := "halt" if denials >= data.limits.denials.halt
 

@@ -9,10 +9,7 @@
 #   severity: medium
 package loops.identical_calls
 
-only_reads if {
-	count(input.action.side_effects) > 0
-	every effect in input.action.side_effects { effect == "read" }
-}
+only_reads if input.action.side_effects == ["read"]
 
 limit := data.limits.identical.reads if only_reads
 

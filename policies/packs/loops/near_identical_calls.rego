@@ -9,10 +9,7 @@
 #   severity: high
 package loops.near_identical_calls
 
-only_reads if {
-	count(input.action.side_effects) > 0
-	every effect in input.action.side_effects { effect == "read" }
-}
+only_reads if input.action.side_effects == ["read"]
 
 limits := data.limits.near_identical.reads if only_reads
 

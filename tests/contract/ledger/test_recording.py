@@ -138,6 +138,14 @@ async def test_after_a_new_epoch_what_was_recorded_is_still_passed_over(ledger):
     assert await ledger.record([*later, before[3]], SECRETS) == 0
 
 
+async def test_an_event_of_the_lost_history_is_known_again_ahead_of_the_new_one(ledger):
+    before, again = turns(5), turns(1, first=3)
+    await ledger.record([*before, *again], SECRETS)
+
+    assert await ledger.record([before[3]], SECRETS) == 0
+    assert await ledger.last_seq(*RUN) == 3
+
+
 async def test_a_third_history_gets_a_third_epoch(ledger):
     for _ in range(3):
         await ledger.record(turns(2), SECRETS)

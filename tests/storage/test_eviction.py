@@ -1,0 +1,68 @@
+"""A run on its way out of the journal: whoever wants it meanwhile waits, and gets all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import sqlite3
+import threading
+
+from gateway.storage.embedded.hot_runs import Reloaded
+from tests.contract import appends as make
+from tests.contract.backends import EmbeddedHot
+from tests.make import NOON_NS
+
+RUN = ("prj_1", "run_1")
+
+
+async def test_an_append_to_a_leaving_run_waits_and_loses_no_action(tmp_path):
+    """design 4: loaded back from the ledger before the next seq, not revived from half-gone rows."""
+    ledger: dict[str, Reloaded] = {}
+
+    async def reload(project_id: str, run_id: str) -> Reloaded | None:
+        return copy.deepcopy(ledger.get(run_id))
+
+    hot = await EmbeddedHot(tmp_path, reload=reload).open()
+    journal = hot.journal
+    wanted, made = make.decision("act_1")
+    await make.done(journal, wanted)
+    state = copy.deepcopy((await journal.gather(make.ask())).state)
+    wrapped = (await hot.drain.secrets({RUN}))[RUN]
+    ledger["run_1"] = Reloaded(state, {"act_1": made}, wrapped)
+    await hot.drain.settle(await hot.drain.claim(1))
+
+    gate = threading.Event()
+    held = asyncio.create_task(journal._writer.run(lambda _: gate.wait(10)))
+    leaving = asyncio.create_task(journal.evict_idle(NOON_NS + 1, 10))
+    while not journal._runs.is_leaving(RUN):  # noqa: ASYNC110  another thread is looking
+        await asyncio.sleep(0.001)
+    appending = asyncio.create_task(make.done(journal, make.append()))
+    await asyncio.sleep(0.01)
+    gate.set()
+
+    assert (await held, await leaving, await appending) == (True, 1, 2)
+    await hot.reopen()
+    gathered = await hot.journal.gather(make.ask(action_id="act_1"))
+    await hot.close()
+    assert gathered.action == made
+    assert gathered.state.last_seq == 2
+    assert list(gathered.state.recent) == ["act_1"]
+
+
+async def test_a_run_that_was_appended_to_meanwhile_stays(tmp_path):
+    """What was idle at the look need not be at the delete: it is asked again there."""
+    from gateway.storage.embedded.eviction import _delete
+
+    hot = await EmbeddedHot(tmp_path).open()
+    await make.done(hot.journal, make.append())
+    await hot.drain.settle(await hot.drain.claim(1))
+
+    def delete(idle_before_ns: int):
+        def work(db: sqlite3.Connection) -> int:
+            return _delete(db, [RUN], idle_before_ns)
+
+        return hot.journal._writer.run(work)
+
+    assert await delete(NOON_NS) == 0
+    assert await delete(NOON_NS + 1) == 1
+    await hot.close()
