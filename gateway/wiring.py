@@ -112,7 +112,9 @@ async def open_gateway(
         stack.push_async_callback(journal.close)
         engine = EmbeddedEngine(Limits(memory_bytes=settings.evaluator_memory_mb * MIB))
         stack.push_async_callback(engine.close)
-        rulebook = Rulebook(_policies(folder, settings), engine, control, world)
+        rulebook = Rulebook(
+            _policies(folder, settings), engine, control, world, settings.policy_poll_seconds
+        )
         await rulebook.reload()
         keys = KeyCache(control, pepper(master), world)
         await keys.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -16,6 +17,7 @@ from gateway.api.parts import Parts
 from gateway.api.places import Places
 from gateway.checking.body import Receive, check_headers
 from gateway.checking.gate import decode
+from gateway.checking.limits import LIMITS
 from gateway.errors import BadRequest, Forbidden, StorageFailure, Unavailable
 from gateway.storage.ports import Caller
 
@@ -36,7 +38,10 @@ def route(parts: Parts, endpoint: Endpoint, places: Places, slow: Places) -> HTT
             return None
         check_headers(request.scope["headers"], operation.limits.body_bytes)
         body = await whole_body(cast(Receive, request.receive), operation.limits.body_bytes, slow)
-        return decode(body, decoder, operation.limits)
+        if len(body) <= LIMITS.body_bytes:
+            return decode(body, decoder, operation.limits)
+        # What takes longer to read than a check may, is read while checks go on.
+        return await asyncio.to_thread(decode, body, decoder, operation.limits)
 
     async def handler(request: Request[Any, Any, Any]) -> Response[bytes]:
         caller = _authorize(parts, operation, request)

@@ -41,6 +41,7 @@ class RunCheck:
         self.run_id = run_id
         self.events = 0
         self.last_seq = 0
+        self.unreadable = 0
         self.problems: list[Problem] = []
         self._keys = keys
         self._epoch = 0
@@ -107,6 +108,7 @@ class RunCheck:
         return None if committed == event.blobs.get(name) else "is not what was committed to"
 
     def _fold(self, event: Event, body: Any) -> None:
+        self.unreadable += event.type == "unreadable"
         if event.type == "decision":
             self._amounts[body.decision_id] = projections.counted_amount(body)
         self._row = projections.run_after(self._row, event, body, self._amounts.get)

@@ -41,7 +41,10 @@ class AuditedLedger(Ledger, Protocol):
 
 
 class RunReport(Struct, frozen=True):
-    """What was found in one run. `content` is `sealed` when its secret cannot be opened."""
+    """What was found in one run. `content` is `sealed` when its secret cannot be opened.
+
+    `unreadable` counts journal records that could not be read and stand as evidence of that.
+    """
 
     project_id: str
     run_id: str
@@ -51,6 +54,7 @@ class RunReport(Struct, frozen=True):
     content: Content
     problem_count: int
     problems: tuple[Problem, ...]
+    unreadable: int = 0
 
     @property
     def ok(self) -> bool:
@@ -61,7 +65,8 @@ class Verification(Struct, frozen=True):
     """Of all runs. `bad` are the reports of those with problems, the first thousand of them.
 
     `twice` counts runs in which a seq was given out twice, `sealed` those whose content could
-    not be opened; neither is a problem of the record.
+    not be opened, `unreadable` events in whose place evidence stands; none of them is a problem of
+    the record.
     """
 
     runs: int
@@ -70,6 +75,7 @@ class Verification(Struct, frozen=True):
     sealed: int
     bad_runs: int
     bad: tuple[RunReport, ...]
+    unreadable: int = 0
 
     @property
     def ok(self) -> bool:
@@ -80,7 +86,7 @@ async def verify(
     ledger: AuditedLedger, open_secret: OpenSecret | None = None, page: int = PAGE
 ) -> Verification:
     """Verify every run. Without `open_secret` the content is left sealed and not looked at."""
-    runs = events = twice = sealed = bad_runs = 0
+    runs = events = twice = sealed = bad_runs = unreadable = 0
     bad: list[RunReport] = []
     async for report in verify_runs(ledger, open_secret, page):
         runs += 1
@@ -88,9 +94,10 @@ async def verify(
         twice += report.epochs > 1
         sealed += report.content == "sealed"
         bad_runs += not report.ok
+        unreadable += report.unreadable
         if not report.ok and len(bad) < RUNS_NAMED_MAX:
             bad.append(report)
-    return Verification(runs, events, twice, sealed, bad_runs, tuple(bad))
+    return Verification(runs, events, twice, sealed, bad_runs, tuple(bad), unreadable)
 
 
 async def verify_runs(
@@ -128,6 +135,7 @@ async def verify_run(
         content="sealed" if keys is None else "verified",
         problem_count=len(check.problems),
         problems=tuple(check.problems[:PROBLEMS_MAX]),
+        unreadable=check.unreadable,
     )
 
 

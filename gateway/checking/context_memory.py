@@ -72,9 +72,11 @@ class ContextMemory:
         return found, lacking
 
     def _put(self, run: RunKey, item: FrameContext) -> None:
-        held = self._runs.setdefault(run, _Held(OrderedDict()))
-        self._runs.move_to_end(run)
         assert item.id is not None
+        held = self._runs.setdefault(run, _Held(OrderedDict()))
+        if held.items.get(item.id) == item:
+            return
+        self._runs.move_to_end(run)
         self._drop(held, item.id)
         size = len(item.text)
         held.items[item.id] = item

@@ -44,6 +44,9 @@ def answering(function: Callable[Concatenate[Screen, P], int | None]) -> Callabl
             code = function(screen, *args, **kwargs)
         except CheckreinError as error:
             code = screen.refuse(_failure(error))
+        except BrokenPipeError:
+            # Whoever read has seen enough; click ends the command without a word.
+            raise
         except Exception:  # noqa: BLE001 - a traceback may quote an agent, so it is made safe too
             screen.progress(traceback.format_exc())
             code = screen.refuse(UNKNOWN)

@@ -41,7 +41,7 @@ def list_(
     if screen.json:
         screen.answer(found)
         return
-    columns = ("run", "name", "agent", "environment", "status", "actions", "blocked", "started")
+    columns = ("run", "name", "where", "status", "actions", "started")
     screen.table(columns, [_row(each) for each in found])
     if not found:
         screen.progress("There are no such runs yet.")
@@ -66,15 +66,14 @@ def show(screen: Screen, run: str, data: str | None) -> None:
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    blocked = f", {run['blocked']} blocked" if run["blocked"] else ""
     return (
         run["run_id"],
         run["name"] or run["external_id"] or "",
-        run["agent_id"] or "",
         run["environment"],
         run["status"],
-        str(run["actions"]),
-        str(run["blocked"]),
-        run["started_at"][:19],
+        f"{run['actions']}{blocked}",
+        run["started_at"][5:16].replace("T", " "),
     )
 
 

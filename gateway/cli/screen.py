@@ -142,13 +142,13 @@ def _beside(name: str, lines: Sequence[str], indent: int, width: int, style: str
 
 
 def _drawn(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+    for place, column in enumerate(columns):
+        # What comes first names the row, and is there to be copied.
+        table.add_column(column, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     return table

@@ -63,6 +63,10 @@ def _tell(screen: Screen, found: Verification) -> None:
         screen.say(f"failed  {found.bad_runs:,} of {counted} are not as they were recorded.", "red")
     if found.sealed:
         screen.say(f"    {found.sealed:,} runs could not be opened: their keys were destroyed.")
+    if found.unreadable:
+        screen.say(
+            f"    {found.unreadable:,} journal records could not be read; their digests are recorded."
+        )
     if found.twice:
         screen.say(f"    {found.twice:,} runs have a number that was given out twice.")
     rows = [

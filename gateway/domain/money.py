@@ -51,6 +51,8 @@ def _minor(value: Any, unit: str, currency: str) -> int | None:
     """The value in minor units, when it is exactly a whole number of them."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, int) and unit == "minor":
+        return value if abs(value) <= MAX_SAFE else None
     if isinstance(value, str) and (len(value) > 32 or not value.isascii()):
         return None
     try:

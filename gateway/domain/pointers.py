@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec import Struct
 MISSING: Final = object()
 
 
+@lru_cache(maxsize=4096)
 def parse(pointer: str) -> tuple[str, ...]:
     """The unescaped steps. Raises ValueError when it does not begin with a slash."""
     if pointer == "":

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+NONCES_AT_ONCE = 256
 TAG_BYTES = 16
 BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -52,7 +53,7 @@ def derive(secret: bytes, purpose: str) -> bytes:
 
 def seal(key: bytes, data: bytes, aad: bytes) -> bytes:
     """Nonce and ciphertext. `aad` says where the bytes belong; elsewhere they do not open."""
-    nonce = os.urandom(NONCE_BYTES)
+    nonce = _nonce()
     return nonce + _cipher(key).encrypt(nonce, data, aad)
 
 
@@ -102,6 +103,23 @@ def _hmac(key: bytes, data: bytes) -> bytes:
     block = key.ljust(BLOCK_BYTES, b"\x00")
     inner = hashlib.sha256(block.translate(_INNER) + data).digest()
     return hashlib.sha256(block.translate(_OUTER) + inner).digest()
+
+
+def _nonce() -> bytes:
+    """Random bytes of the kernel, fetched by the page: each fetch lets go of the interpreter."""
+    try:
+        return _nonces.pop()
+    except IndexError:
+        fresh = os.urandom(NONCE_BYTES * NONCES_AT_ONCE)
+        _nonces.extend(
+            fresh[at : at + NONCE_BYTES] for at in range(NONCE_BYTES, len(fresh), NONCE_BYTES)
+        )
+        return fresh[:NONCE_BYTES]
+
+
+# A forked child must not hand out the same nonces again.
+_nonces: list[bytes] = []
+os.register_at_fork(after_in_child=_nonces.clear)
 
 
 @lru_cache(maxsize=2048)

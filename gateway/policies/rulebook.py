@@ -22,7 +22,7 @@ from gateway.policies import load, source, testing
 from gateway.policies.source import Signature, Source
 from gateway.policies.versions import PolicyVersions
 
-IDLE_SECONDS = 0.5
+POLL_SECONDS = 0.5
 OLD_VERSIONS_MAX = 16
 
 _log = structlog.get_logger()
@@ -36,15 +36,24 @@ class Refusal(Struct, frozen=True):
 
 
 class Rulebook:
-    """Holds the active ruleset of a folder and finds old ones by their digest."""
+    """Holds the active ruleset of a folder and finds old ones by their digest.
+
+    `poll_seconds` is how often `run` looks at the folder.
+    """
 
     def __init__(
-        self, folder: Path, engine: Engine, versions: PolicyVersions, ambient: Ambient
+        self,
+        folder: Path,
+        engine: Engine,
+        versions: PolicyVersions,
+        ambient: Ambient,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._folder = folder
         self._engine = engine
         self._versions = versions
         self._ambient = ambient
+        self._poll_seconds = poll_seconds
         self._active: Ruleset | None = None
         self._old: OrderedDict[str, Ruleset] = OrderedDict()
         self._settled: Signature | None = None
@@ -103,7 +112,7 @@ class Rulebook:
         while not stop.is_set():
             await self.step()
             try:
-                await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
+                await asyncio.wait_for(stop.wait(), self._poll_seconds)
             except TimeoutError:
                 continue
 

@@ -20,6 +20,7 @@ import uvloop
 from msgspec import Struct
 
 from gateway.api.exchange import App
+from gateway.api.http_protocol import BoundedHttp
 from gateway.api.metrics_server import metrics_app
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
@@ -102,7 +103,12 @@ class Recording(Struct):
 
 @contextlib.contextmanager
 def live_gateway(
-    folder: Path, *, policy: str = POLICY, policies: Path | None = None, **settings: Any
+    folder: Path,
+    *,
+    policy: str = POLICY,
+    policies: Path | None = None,
+    http: type[BoundedHttp] = BoundedHttp,
+    **settings: Any,
 ) -> Iterator[Live]:
     """Serve from a thread of its own until the block ends, under `policy` or a whole folder."""
     if policies is None:
@@ -120,7 +126,7 @@ def live_gateway(
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         stop.append((loop, ended))
         try:
-            async with _opened(given, ended) as live:
+            async with _opened(given, http, ended) as live:
                 found.append(live)
                 started.set()
                 await ended.wait()
@@ -147,7 +153,9 @@ def live_gateway(
 
 
 @contextlib.asynccontextmanager
-async def _opened(given: Settings, ended: asyncio.Event) -> AsyncIterator[Live]:
+async def _opened(
+    given: Settings, http: type[BoundedHttp], ended: asyncio.Event
+) -> AsyncIterator[Live]:
     metrics, stopping = Metrics(), Stopping()
     async with contextlib.AsyncExitStack() as stack:
         listener, scraped = (stack.enter_context(_listen()) for _ in range(2))
@@ -157,7 +165,7 @@ async def _opened(given: Settings, ended: asyncio.Event) -> AsyncIterator[Live]:
         )
         recorder, _ = await stack.enter_async_context(open_worker(given))
         recording = Recording(recorder)
-        servers = [_server(gateway.app), _server(metrics_app(metrics))]
+        servers = [_server(app, http) for app in (gateway.app, metrics_app(metrics))]
         tasks = [
             asyncio.create_task(servers[0].serve(sockets=[listener])),
             asyncio.create_task(servers[1].serve(sockets=[scraped])),
@@ -213,11 +221,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: App) -> _Server:
+def _server(app: App, http: type[BoundedHttp]) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=http,
             ws="none",
             lifespan="off",
             log_level="warning",

@@ -185,7 +185,8 @@ def test_runs_can_be_asked_for_by_time(client: httpx2.Client) -> None:
     [
         "limit=0", "limit=201", "limit=x", "limit=1&limit=2", "limit=1.5", "fun=1", "status=odd",
         "agent_id=", "status=null", "started_after=yesterday", "limit=%ff",
-        "started_after=2026-01-01T00:00:00", "started_before=0001-01-01T00:00:00%2B14:00", "cursor=" + "a" * 2000, "a=" + "b" * 5000,
+        "started_after=2026-01-01T00:00:00", "started_before=0001-01-01T00:00:00%2B14:00",
+        "cursor=" + "a" * 2000, "a=" + "b" * 5000,
     ],
 )  # fmt: skip
 def test_a_bad_parameter_is_refused(client: httpx2.Client, query: str) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import Done, Up, checkrein
+from tests.cli.commands import CHECKREIN, Done, Up, checkrein, eventually
 from tests.cli.conftest import CHARGE
 
 Asked = Callable[..., Done]
 
 
 def test_a_run_is_listed(asked: Asked, gateway: Up) -> None:
-    found = asked("runs", "list", "--agent", "billing", "--json").json
+    """The list follows the record, which follows the reply within a moment."""
+    of_billing = ("runs", "list", "--agent", "billing", "--json")
+    assert eventually(lambda: asked(*of_billing).json != [])
+
+    found = asked(*of_billing).json
 
     assert [run["external_id"] for run in found] == ["seen"]
     assert found[0]["actions"] == 1
@@ -103,3 +108,20 @@ def test_no_gateway_and_no_key_say_what_to_do(asked: Asked, tmp_path: Path) -> N
 
 def test_stepping_needs_a_terminal(asked: Asked) -> None:
     assert asked("replay", "seen", "--step", "--json").code == 2
+
+
+def test_a_reader_may_stop_reading(gateway: Up, tmp_path: Path) -> None:
+    """`checkrein replay RUN | head` ends without a complaint."""
+    with subprocess.Popen(
+        [*CHECKREIN, "replay", "seen", "--data", str(gateway.data)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complained = process.stderr.read()
+
+    assert complained == ""

@@ -133,13 +133,25 @@ def test_errors_are_made_safe_too(asked: Asked) -> None:
     assert controls(done.out + done.err, allowed="\n") == set()
 
 
-def on_terminal(*arguments: str, columns: int, environ: dict[str, str]) -> str:
-    """Everything that a command sends to a terminal of that width."""
+def test_a_run_is_stepped_through_with_keys(gateway: Up) -> None:
+    """S1-6: forward, back, and out, one frame at a time."""
+    shown = on_terminal(
+        "replay", "seen", "--step", columns=100, environ=gateway.environ, keys=b"jkjj"
+    )
+
+    assert shown.count("run started") == 2
+    assert shown.count("payments.plan_mismatch: block, enforced allow") == 2
+    assert "That was the last frame." in shown
+
+
+def on_terminal(*arguments: str, columns: int, environ: dict[str, str], keys: bytes = b"") -> str:
+    """Everything that a command sends to a terminal of that width, when these keys are pressed."""
     kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     child, terminal = pty.fork()
     if child == 0:
         os.execvpe(CHECKREIN[0], [*CHECKREIN, *arguments], kept | {"TERM": "xterm"} | environ)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    os.write(terminal, keys)
     sent = b""
     while True:
         try:

@@ -80,13 +80,13 @@ def _changes(draw) -> StateChange:
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(rounds=st.lists(st.lists(_changes(), max_size=4), min_size=1, max_size=30))
 def test_the_state_is_a_fold_of_the_changes_in_memory_and_on_disk(name, rounds):
     """design 4: whatever the changes, memory equals the fold, and so does the disk."""
     folded = RunState("prj_1", "production", "run_1", last_seq=len(rounds))
     judged: dict[str, ActionRecord] = {}
-    rounds = [[_as_sent(change, judged) for change in changes] for changes in rounds]
+    rounds = [_as_sent(changes, judged) for changes in rounds]
     for change in (change for changes in rounds for change in changes):
         apply(folded, change)
 
@@ -100,28 +100,31 @@ def test_the_state_is_a_fold_of_the_changes_in_memory_and_on_disk(name, rounds):
 
 async def _appended(name, folder, rounds):
     hot = await BACKENDS[name](folder).open()
-    for changes in rounds:
-        await make.done(hot.journal, make.append(changes=tuple(changes)))
-    in_memory = copy.deepcopy((await hot.journal.gather(make.ask())).state)
-    await hot.reopen()
-    on_disk = (await hot.journal.gather(make.ask())).state
-    await hot.close()
-    return in_memory, on_disk
+    try:
+        for changes in rounds:
+            await make.done(hot.journal, make.append(changes=changes))
+        in_memory = copy.deepcopy((await hot.journal.gather(make.ask())).state)
+        await hot.reopen()
+        return in_memory, (await hot.journal.gather(make.ask())).state
+    finally:
+        await hot.close()
 
 
-def _as_sent(change: StateChange, judged: dict[str, ActionRecord]) -> StateChange:
-    """An approval is new each time it is asked for, and only what was judged is closed."""
-    approval, closed = change.approval, change.closed
-    if change.action is not None:
-        judged[change.action.action_id] = change.action
-    if closed is not None:
-        before = judged.get(closed.action_id)
-        closed = before and structs.replace(before, status="in_doubt", reservations={"daily": 1})
-    return structs.replace(
-        change,
-        approval=approval and make.approval(make.new_id("apr")),
-        closed=closed,
-    )
+def _as_sent(
+    changes: list[StateChange], judged: dict[str, ActionRecord]
+) -> tuple[StateChange, ...]:
+    """An approval is new each time it is asked for, and only what was judged before is closed."""
+    now = {change.action.action_id: change.action for change in changes if change.action}
+    sent = []
+    for change in changes:
+        approval, closed = change.approval, change.closed
+        if closed is not None:
+            before = None if closed.action_id in now else judged.get(closed.action_id)
+            closed = before and structs.replace(before, status="in_doubt")
+        approval = approval and make.approval(make.new_id("apr"))
+        sent.append(structs.replace(change, approval=approval, closed=closed))
+    judged.update(now)
+    return tuple(sent)
 
 
 async def test_more_runs_than_the_memory_holds_lose_nothing(backend):

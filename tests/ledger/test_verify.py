@@ -97,6 +97,13 @@ def swap_blobs(connection: sqlite3.Connection) -> None:
     )
 
 
+def swap_parts(connection: sqlite3.Connection) -> None:
+    (keys,) = connection.execute(f"SELECT blob_keys FROM event {AT} 4").fetchone()
+    assert len(keys) == 64
+    swapped = keys[32:] + keys[:32]
+    connection.execute(f"UPDATE event SET blob_keys = ? {AT} 4", (swapped,))
+
+
 AT = "WHERE run_id = 'run_2' AND seq ="
 TAMPERINGS: dict[str, tuple[Tamper, set[tuple[str, int]]]] = {
     "a changed record": (
@@ -154,12 +161,7 @@ TAMPERINGS: dict[str, tuple[Tamper, set[tuple[str, int]]]] = {
         ),
         {("content", 4)},
     ),
-    "an event's parts in each other's place": (
-        execute(
-            f"UPDATE event SET blob_keys = substr(blob_keys, 33) || substr(blob_keys, 1, 32) {AT} 4"
-        ),
-        {("content", 4)},
-    ),
+    "an event's parts in each other's place": (swap_parts, {("content", 4)}),
     "a row that lies about its run": (
         execute("UPDATE run SET blocked = 3, status = 'failed' WHERE run_id = 'run_2'"),
         {("row", 0)},

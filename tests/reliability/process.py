@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -60,7 +61,7 @@ class GatewayProcess:
     def launch(self) -> None:
         """Start it without waiting: on any free port at first, on the same one ever after."""
         command = [COMMAND, "up", "--json", "--data", str(self.data), "--port", str(self.port)]
-        command += ["--metrics-port", "0"]
+        command += ["--metrics-port", str(self._settings.get("metrics_port", 0))]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -183,6 +184,13 @@ def make_key(data: Path, environment: str) -> str:
     made = checkrein("keys", "create", "--environment", environment, "--data", str(data), "--json")
     key: str = json.loads(made)["api_key"]
     return key
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def until(holds: Callable[[], bool], seconds: float, what: str) -> None:

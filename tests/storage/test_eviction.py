@@ -7,7 +7,9 @@ import copy
 import sqlite3
 import threading
 
+from gateway.storage.embedded.eviction import _delete
 from gateway.storage.embedded.hot_runs import Reloaded
+from gateway.storage.embedded.journal import EmbeddedJournal
 from tests.contract import appends as make
 from tests.contract.backends import EmbeddedHot
 from tests.make import NOON_NS
@@ -16,14 +18,14 @@ RUN = ("prj_1", "run_1")
 
 
 async def test_an_append_to_a_leaving_run_waits_and_loses_no_action(tmp_path):
-    """design 4: loaded back from the ledger before the next seq, not revived from half-gone rows."""
+    """design 4: loaded back from the ledger before the next seq, not from half-gone rows."""
     ledger: dict[str, Reloaded] = {}
 
     async def reload(project_id: str, run_id: str) -> Reloaded | None:
         return copy.deepcopy(ledger.get(run_id))
 
     hot = await EmbeddedHot(tmp_path, reload=reload).open()
-    journal = hot.journal
+    journal = _embedded(hot)
     wanted, made = make.decision("act_1")
     await make.done(journal, wanted)
     state = copy.deepcopy((await journal.gather(make.ask())).state)
@@ -51,8 +53,6 @@ async def test_an_append_to_a_leaving_run_waits_and_loses_no_action(tmp_path):
 
 async def test_a_run_that_was_appended_to_meanwhile_stays(tmp_path):
     """What was idle at the look need not be at the delete: it is asked again there."""
-    from gateway.storage.embedded.eviction import _delete
-
     hot = await EmbeddedHot(tmp_path).open()
     await make.done(hot.journal, make.append())
     await hot.drain.settle(await hot.drain.claim(1))
@@ -61,8 +61,13 @@ async def test_a_run_that_was_appended_to_meanwhile_stays(tmp_path):
         def work(db: sqlite3.Connection) -> int:
             return _delete(db, [RUN], idle_before_ns)
 
-        return hot.journal._writer.run(work)
+        return _embedded(hot)._writer.run(work)
 
     assert await delete(NOON_NS) == 0
     assert await delete(NOON_NS + 1) == 1
     await hot.close()
+
+
+def _embedded(hot: EmbeddedHot) -> EmbeddedJournal:
+    assert isinstance(hot.journal, EmbeddedJournal)
+    return hot.journal

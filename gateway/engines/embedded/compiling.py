@@ -35,7 +35,7 @@ async def _try_out(made: Plan, limits: Limits) -> str:
             (child.PREPARE, made.order(tuple(made.packages))),
         ):
             if refusal := await _ask(
-                process, Order(operation, made.base, payload, limits.prepare_wall)
+                process, Order(operation, made.base, payload, limits.compile_wall)
             ):
                 return _readable(refusal)
         return ""

@@ -11,6 +11,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Seconds and bytes. An evaluation beyond its limits is a failure of its rules, not a wait.
 
     `evaluate_wall` counts from the moment an evaluation begins, not while it waits behind others.
+    `prepare_*` is for the rules of one tool, in a process that others wait for; `compile_wall` for
+    a whole policy, where nobody waits; `wait_wall` for having a process at all.
     `resident_bytes` is the memory of an evaluator beyond which it is replaced when there is time;
     `memory_bytes` (of address space) ends it at once. `waiting_bytes` bounds the frames in flight.
     `engines` bounds the prepared combinations of rules, `policies` the policy versions behind them.
@@ -19,7 +21,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     evaluate_cpu: float = 0.025
     evaluate_wall: float = 0.25
     prepare_cpu: float = 2.0
-    prepare_wall: float = 10.0
+    prepare_wall: float = 2.0
+    compile_wall: float = 10.0
     start_wall: float = 10.0
     wait_wall: float = 2.0
     memory_bytes: int = 512 * MIB

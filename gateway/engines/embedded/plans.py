@@ -72,7 +72,7 @@ def entry(packages: Sequence[str]) -> str:
 def faults(ruleset: Ruleset, analysis: Analysis) -> Iterator[Finding]:
     """The errors of the analysis, and those it cannot see: no verdict, data in the way."""
     yield from analysis.errors
-    for rule in ruleset.rules:
+    for rule in (rule for rule in ruleset.rules if rule.path in analysis.packages):
         kind = analysis.definitions.get(rule.package, {}).get("verdict")
         if kind is None:
             text = f"the rule {rule.id} says nothing: package {rule.package} defines no `verdict`"

@@ -13,8 +13,9 @@ from gateway.engines.embedded.process import Process
 from gateway.engines.embedded.requests import Evaluation, Order, Prepared, Request
 from gateway.errors import EngineUnavailable
 
-# Combinations of rules that ended so many processes while being prepared are given up.
-PREPARE_DEATHS_MAX: Final = 2
+# Rules over which so many processes ended in a row, while preparing them, rest for a while.
+PREPARE_DEATHS_MAX: Final = 3
+BAN_SECONDS: Final = 2.0
 PAUSES: Final = (0.0, 0.05, 0.2, 1.0, 2.0)
 
 
@@ -48,8 +49,8 @@ class Pool:
         process, prepared = self._serving, evaluation.prepared
         if self._closed or self._is_full(evaluation):
             evaluation.fail("unavailable")
-        elif prepared.failure:
-            evaluation.fail(prepared.failure)
+        elif prepared.banned_until and self._is_banned(prepared):
+            evaluation.fail("crash")
         elif process is None:
             self._wait(evaluation)
         else:
@@ -153,7 +154,8 @@ class Pool:
 
     def _welcome(self, process: Process) -> None:
         for prepared in self._prepared.values():
-            self._prepare(process, prepared)
+            if not self._is_banned(prepared):
+                self._prepare(process, prepared)
         if self._serving is not None:
             self._spare = process
             return
@@ -197,8 +199,11 @@ class Pool:
         if (prepared := order.prepared) is not None:
             prepared.deaths += 1
             if prepared.deaths >= PREPARE_DEATHS_MAX:
-                prepared.failure = "crash"
-                self._prepared.pop(prepared.key, None)
+                prepared.deaths = 0
+                prepared.banned_until = asyncio.get_running_loop().time() + BAN_SECONDS
+
+    def _is_banned(self, prepared: Prepared) -> bool:
+        return prepared.banned_until > asyncio.get_running_loop().time()
 
     def _again(self, requests: list[Request]) -> None:
         for request in requests:

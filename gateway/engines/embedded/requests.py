@@ -15,7 +15,7 @@ DEATHS_MAX: Final = 4
 class Prepared:
     """A combination of rules, as each evaluator has or will have it; `rules` is their number."""
 
-    __slots__ = ("base", "data", "deaths", "dropped", "failure", "key", "modules", "rules")
+    __slots__ = ("banned_until", "base", "data", "deaths", "dropped", "key", "modules", "rules")
 
     def __init__(self, key: int, base: int, data: bytes, modules: bytes, rules: int) -> None:
         self.key = key
@@ -24,7 +24,7 @@ class Prepared:
         self.modules = modules
         self.rules = rules
         self.deaths = 0
-        self.failure: Failure | None = None
+        self.banned_until = 0.0
         self.dropped = False
 
 
@@ -52,6 +52,8 @@ class Order:
 
     def answer(self, kind: int, rule: int, payload: bytes) -> bool:
         """Take a reply; whether it was the last."""
+        if self.prepared is not None:
+            self.prepared.deaths = 0
         if self.done and not self.done.done():
             self.done.set_result(payload.decode() if kind == child.REFUSED else "")
         return True

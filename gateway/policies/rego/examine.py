@@ -32,6 +32,7 @@ def examine(trees: Mapping[str, tuple[Node, str]]) -> Analysis:
                     *_of_packages(modules),
                     *_of_calls(facts),
                     *_of_cycles(facts),
+                    *_of_kinds(shipped),
                     *_of_portability(shipped),
                 }
             )
@@ -81,6 +82,17 @@ def _of_cycles(facts: Facts) -> Iterator[Finding]:
     for cycle in cycles([rule for _, rules in facts for rule in rules]):
         way = " -> ".join(".".join(path) for path in cycle)
         yield Finding(*places[cycle[0]], "recursion", f"a rule may not need itself: {way}")
+
+
+def _of_kinds(facts: Facts) -> Iterator[Finding]:
+    """Engines notice only when they evaluate: too late, and in one tool's checks alone."""
+    first: dict[Path, RuleFacts] = {}
+    for module, rules in facts:
+        for rule in rules:
+            other = first.setdefault(rule.path, rule)
+            if other.kind != rule.kind:
+                text = f"{'.'.join(rule.path)} is a {rule.kind}, and elsewhere a {other.kind}"
+                yield Finding(module.path, rule.line, "conflict", text)
 
 
 def _of_portability(facts: Facts) -> Iterator[Finding]:

@@ -14,7 +14,8 @@ class Finding(Struct, frozen=True, order=True):
     """Something the author of a policy should know, at a line. An `error` forbids the ruleset.
 
     `code` is stable: `syntax`, `too_large`, `recursion`, `forbidden_builtin`, `unknown_function`,
-    `reserved_package`, and `portable_*` for warnings about what Rego engines answer differently.
+    `reserved_package`, `package_name`, `conflict`, and `portable_*` for warnings about what Rego
+    engines answer differently.
     """
 
     path: str
