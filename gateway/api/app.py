@@ -38,6 +38,7 @@ def build(parts: Parts) -> App:
         metrics=parts.metrics,
         judged=Places(parts.max_concurrent_checks, "checks are being judged"),
         slow=slow,
+        last_append=parts.last_append,
     )
     others = Routed(parts, ENDPOINTS, slow)
 

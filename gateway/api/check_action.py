@@ -24,6 +24,7 @@ from gateway.api.exchange import (
     request_id_of,
     whole_body,
 )
+from gateway.api.parts import LastAppend
 from gateway.api.places import Places
 from gateway.checking.body import ClientDisconnected, Receive, check_headers
 from gateway.checking.checker import Checker
@@ -82,6 +83,7 @@ class CheckAction:
         metrics: Metrics,
         judged: Places,
         slow: Places,
+        last_append: LastAppend,
     ) -> None:
         self._authenticate = authenticate
         self._checker = checker
@@ -89,6 +91,7 @@ class CheckAction:
         self._metrics = metrics
         self._judged = judged
         self._slow = slow
+        self._last_append = last_append
         self._gate_seconds = metrics.step_seconds.labels("gate")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,6 +108,7 @@ class CheckAction:
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - the edge: every failure becomes an answer
+            self._last_append.note(error, self._ambient.monotonic())
             status, headers, body = refusal(error, request_id, self._metrics)
         headers.append((REQUEST_ID, request_id.encode()))
         await answer(send, status, headers, body)
@@ -124,4 +128,6 @@ class CheckAction:
         self._gate_seconds.observe(self._ambient.monotonic() - started)
         # From here on, so that slow senders take no place from those who have sent.
         with self._judged:
-            return _encoder.encode(await self._checker.check(caller, check, started))
+            reply = await self._checker.check(caller, check, started)
+        self._last_append.failed_at = None
+        return _encoder.encode(reply)

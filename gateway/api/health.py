@@ -12,6 +12,10 @@ from gateway.api.policies import active_ruleset
 from gateway.errors import StorageFailure, Unavailable
 
 
+# Without checks nobody learns that the journal is back: after this long it is tried again.
+TRY_AGAIN_SECONDS: Final = 5.0
+
+
 class Alive(Struct, frozen=True):
     """The process answers."""
 
@@ -34,12 +38,18 @@ async def _ready(parts: Parts, _call: Call) -> Answer:
     if parts.stopping():
         raise Unavailable("unavailable", "The gateway is stopping.", retry_after=1)
     ruleset = active_ruleset(parts)
+    failed_at = parts.last_append.failed_at
+    if failed_at is not None and parts.ambient.monotonic() < failed_at + TRY_AGAIN_SECONDS:
+        raise _no_journal("The last decision could not be recorded.")
     try:
         figures = await parts.journal.figures()
     except StorageFailure as failure:
-        detail = "The journal cannot be written or read."
-        raise Unavailable("journal_unavailable", detail, retry_after=1) from failure
+        raise _no_journal("The journal cannot be read.") from failure
     return Answer(Ready(ruleset.digest, figures.waiting))
+
+
+def _no_journal(detail: str) -> Unavailable:
+    return Unavailable("journal_unavailable", detail, retry_after=1)
 
 
 LIVE: Final = Endpoint(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.ambient import Ambient
 from gateway.checking.checker import Checker
 from gateway.checking.reporter import Reporter
 from gateway.domain.ruleset import Ruleset
+from gateway.errors import Unavailable
 from gateway.policies.rulebook import Refusal
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller, Control, Journal, Ledger
@@ -23,6 +24,16 @@ class Rulebook(Protocol):
     def current(self) -> Ruleset | None: ...
 
     last_error: Refusal | None
+
+
+class LastAppend(Struct):
+    """How the last append to the journal went: `failed_at` is monotonic, None when it succeeded."""
+
+    failed_at: float | None = None
+
+    def note(self, error: Exception, now: float) -> None:
+        if isinstance(error, Unavailable) and error.code == "journal_unavailable":
+            self.failed_at = now
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -46,3 +57,4 @@ class Parts(Struct, frozen=True, kw_only=True):
     cursor_key: bytes
     max_concurrent_checks: int = 256
     stopping: Callable[[], bool] = lambda: False
+    last_append: LastAppend = field(default_factory=LastAppend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -95,4 +96,5 @@ def _key(budget: Budget, environment: str, subject: str, now_ns: int) -> str:
     if budget.window != "run":
         moment = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
         begins = moment.strftime(_WINDOW_FORMATS[budget.window])
-    return f"{budget.name}|{environment}|{budget.scope}={subject}|{begins}"
+    # Keys stand in hashed bytes, which hold ASCII keys only.
+    return f"{budget.name}|{environment}|{budget.scope}={quote(subject)}|{begins}"

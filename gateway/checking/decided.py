@@ -12,10 +12,10 @@ from gateway.checking.observed import observations, run_started
 from gateway.domain import canonical
 from gateway.domain import decision as decisions
 from gateway.domain.events import ApprovalBody, DecisionBody, Draft, RuleWord
+from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef
 from gateway.domain.run_state import StateChange, change_of_approval, change_of_decision
 from gateway.domain.verdicts import STOPPING
-from gateway.judging.framing import rfc3339
 from gateway.judging.judgement import Judgement
 from gateway.storage.ports import Append
 

@@ -14,6 +14,7 @@ from gateway.domain import canonical
 from gateway.domain.check import RunRef
 from gateway.domain.events import Draft, ResultBody
 from gateway.domain.frame import FrameAmount
+from gateway.domain.instants import rfc3339
 from gateway.domain.observations import Gap, Observation, RunEnded
 from gateway.domain.reports import (
     EventBatch,
@@ -32,7 +33,6 @@ from gateway.domain.run_state import (
     change_of_result,
 )
 from gateway.errors import Conflict, NotFound, StorageFailure, Unavailable
-from gateway.judging.framing import rfc3339
 from gateway.storage.ports import Append, Appended, Caller, Gather, Journal, Refused
 from gateway.telemetry import Metrics
 

@@ -7,6 +7,7 @@ import asyncio
 from gateway.ambient import Ambient
 from gateway.domain import canonical
 from gateway.domain.events import ApprovalExpiredBody, Draft, SettlementBody
+from gateway.domain.instants import rfc3339
 from gateway.domain.run_state import (
     ActionRecord,
     StateChange,
@@ -15,7 +16,6 @@ from gateway.domain.run_state import (
 )
 from gateway.domain.verdicts import SPENDING
 from gateway.errors import StorageFailure
-from gateway.judging.framing import rfc3339
 from gateway.storage.ports import Append, Gather, Journal, OpenReservation, PendingApproval
 from gateway.telemetry import logger
 

@@ -64,9 +64,8 @@ def _tell(screen: Screen, found: Verification) -> None:
     if found.sealed:
         screen.say(f"    {found.sealed:,} runs could not be opened: their keys were destroyed.")
     if found.unreadable:
-        screen.say(
-            f"    {found.unreadable:,} journal records could not be read; their digests are recorded."
-        )
+        said = "journal records could not be read; their digests are recorded."
+        screen.say(f"    {found.unreadable:,} {said}")
     if found.twice:
         screen.say(f"    {found.twice:,} runs have a number that was given out twice.")
     rows = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +20,7 @@ from gateway.domain.frame import (
     FrameTime,
 )
 from gateway.domain.framed_action import framed_action
+from gateway.domain.instants import rfc3339
 from gateway.domain.ruleset import Ruleset
 
 
@@ -77,18 +76,6 @@ def build(
         assessment=assessment,
         coverage=coverage or [],
     )
-
-
-def rfc3339(ns: int) -> str:
-    """UTC with microseconds: 2026-11-20T12:00:00.000000Z."""
-    second, rest = divmod(ns, 1_000_000_000)
-    return f"{_second(second)}.{rest // 1_000:06d}Z"
-
-
-@lru_cache(maxsize=1024)
-def _second(second: int) -> str:
-    """The part of a time that many checks share."""
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _request(request: Request | None) -> FrameRequest | None:

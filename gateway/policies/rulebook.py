@@ -14,10 +14,10 @@ import structlog
 from msgspec import Struct
 
 from gateway.ambient import Ambient
+from gateway.domain.instants import rfc3339
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.port import Engine
 from gateway.errors import EngineUnavailable, NotFound, PolicyInvalid, StorageFailure
-from gateway.judging.framing import rfc3339
 from gateway.policies import load, source, testing
 from gateway.policies.source import Signature, Source
 from gateway.policies.versions import PolicyVersions

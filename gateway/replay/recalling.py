@@ -7,9 +7,9 @@ import msgspec
 from gateway.domain.decision import Decision
 from gateway.domain.events import DecisionBody, Event
 from gateway.domain.fold import Folded, PastEvent, fold
+from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef, CheckReply, reply_of
 from gateway.domain.run_state import ActionRecord, Approval, RunState
-from gateway.judging.framing import rfc3339
 from gateway.replay.opening import open_content
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Journal, Ledger, StoredEvent

@@ -17,8 +17,8 @@ from gateway.api.metrics_server import metrics_app
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
 from gateway.domain import api_keys
+from gateway.domain.instants import rfc3339
 from gateway.errors import ConfigInvalid
-from gateway.judging.framing import rfc3339
 from gateway.serving.worker_child import WorkerChild
 from gateway.storage.ports import KeyRecord
 from gateway.telemetry import Metrics, logger

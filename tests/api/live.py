@@ -108,9 +108,13 @@ def live_gateway(
     policy: str = POLICY,
     policies: Path | None = None,
     http: type[BoundedHttp] = BoundedHttp,
+    paused: bool = False,
     **settings: Any,
 ) -> Iterator[Live]:
-    """Serve from a thread of its own until the block ends, under `policy` or a whole folder."""
+    """Serve from a thread of its own until the block ends, under `policy` or a whole folder.
+
+    `paused` begins with a recorder that does not record.
+    """
     if policies is None:
         policies = folder / "policies"
         policies.mkdir()
@@ -126,7 +130,7 @@ def live_gateway(
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         stop.append((loop, ended))
         try:
-            async with _opened(given, http, ended) as live:
+            async with _opened(given, http, paused, ended) as live:
                 found.append(live)
                 started.set()
                 await ended.wait()
@@ -154,7 +158,7 @@ def live_gateway(
 
 @contextlib.asynccontextmanager
 async def _opened(
-    given: Settings, http: type[BoundedHttp], ended: asyncio.Event
+    given: Settings, http: type[BoundedHttp], paused: bool, ended: asyncio.Event
 ) -> AsyncIterator[Live]:
     metrics, stopping = Metrics(), Stopping()
     async with contextlib.AsyncExitStack() as stack:
@@ -164,7 +168,7 @@ async def _opened(
             open_gateway(given, metrics=metrics, base_url=url, stopping=stopping)
         )
         recorder, _ = await stack.enter_async_context(open_worker(given))
-        recording = Recording(recorder)
+        recording = Recording(recorder, paused)
         servers = [_server(app, http) for app in (gateway.app, metrics_app(metrics))]
         tasks = [
             asyncio.create_task(servers[0].serve(sockets=[listener])),

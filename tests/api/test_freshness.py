@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from gateway.api import freshness
 from tests.api.asking import check, new_name, problem
-from tests.api.live import Live, json
+from tests.api.live import Live, json, live_gateway
 
 
 @pytest.fixture
@@ -49,6 +50,25 @@ def test_an_answer_that_may_be_old_says_so(behind: Live) -> None:
 
     assert old.headers["x-checkrein-history"] == "delayed"
     assert [frame["type"] for frame in json(old)["frames"]] == ["run_started"]
+
+
+def test_what_waited_through_a_restart_is_known_to_be_missing(tmp_path: Path) -> None:
+    """The journal remembers over a restart what the ledger does not hold yet."""
+    run = new_name()
+    with live_gateway(tmp_path) as before, before.client() as client:
+        before.recording.paused = True
+        check(client, run={"id": run})
+
+    with (
+        live_gateway(tmp_path, policies=tmp_path / "policies", paused=True) as after,
+        after.client() as client,
+    ):
+        key = after.keys["full"]
+        problem(client.get(f"/v1/runs/{run}"), 404, "run_not_found")
+        after.recording.paused = False
+        seen = client.get(f"/v1/runs/{run}", headers={"authorization": f"Bearer {key}"})
+
+    assert json(seen)["actions"] == 1
 
 
 def test_a_decision_on_its_way_is_not_said_to_be_missing(behind: Live) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import httpx2
 
-from tests.api.asking import body, problem
+from tests.api.asking import body, check, problem
 from tests.api.live import Live, json, live_gateway
 
 
@@ -33,6 +35,24 @@ def test_a_gateway_without_a_policy_is_not_ready_and_says_why(tmp_path: Path) ->
     problem(active, 503, "policy_unavailable")
     assert checked.headers["retry-after"] == "1"
     assert alive.status_code == 200
+
+
+def test_a_gateway_that_cannot_record_decides_nothing_and_says_so(tmp_path: Path) -> None:
+    """D4: no record, no decision; the caller is told which fail mode to apply."""
+    with live_gateway(tmp_path) as live, live.client() as client:
+        live.recording.paused = True
+        check(client)
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "journal.db")) as holding:
+            holding.execute("BEGIN IMMEDIATE")
+            refused = client.post("/v1/check-action", json=body())
+            not_ready = client.get("/readyz")
+            holding.rollback()
+        decided = client.post("/v1/check-action", json=body())
+        ready = client.get("/readyz")
+
+    assert problem(refused, 503, "journal_unavailable")["fail_mode"] == "closed"
+    problem(not_ready, 503, "journal_unavailable")
+    assert (decided.status_code, ready.status_code) == (200, 200)
 
 
 def test_a_stopping_gateway_asks_for_no_more_checks(live: Live, client: httpx2.Client) -> None:

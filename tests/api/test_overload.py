@@ -14,6 +14,7 @@ import structlog
 from gateway.ambient import SystemAmbient
 from gateway.api.check_action import CheckAction
 from gateway.api.exchange import whole_body
+from gateway.api.parts import LastAppend
 from gateway.api.places import Places
 from gateway.errors import Unavailable
 from gateway.storage.ports import Caller
@@ -81,6 +82,7 @@ async def test_what_nobody_foresaw_is_an_answer_that_tells_nothing() -> None:
         metrics=Metrics(),
         judged=Places(1, "x"),
         slow=Places(1, "x"),
+        last_append=LastAppend(),
     )
     with structlog.testing.capture_logs() as logs:
         await app({"method": "POST", "headers": []}, _whole(b"{}"), _into(sent))

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import select
 import struct
 import termios
 import unicodedata
@@ -145,15 +146,23 @@ def test_a_run_is_stepped_through_with_keys(gateway: Up) -> None:
 
 
 def on_terminal(*arguments: str, columns: int, environ: dict[str, str], keys: bytes = b"") -> str:
-    """Everything that a command sends to a terminal of that width, when these keys are pressed."""
+    """Everything that a command sends to a terminal of that width.
+
+    A key is pressed whenever it waits for one, once more when the terminal was not ready for it.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     child, terminal = pty.fork()
     if child == 0:
         os.execvpe(CHECKREIN[0], [*CHECKREIN, *arguments], kept | {"TERM": "xterm"} | environ)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    os.write(terminal, keys)
     sent = b""
     while True:
+        waits = not select.select([terminal], [], [], 0.5)[0]
+        asked = sent.count(b"q quit")
+        if waits and asked:
+            os.write(terminal, keys[asked - 1 : asked])
+        if waits:
+            continue
         try:
             part = os.read(terminal, 65_536)
         except OSError:
