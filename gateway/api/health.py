@@ -11,7 +11,6 @@ from gateway.api.parts import Parts
 from gateway.api.policies import active_ruleset
 from gateway.errors import StorageFailure, Unavailable
 
-
 # Without checks nobody learns that the journal is back: after this long it is tried again.
 TRY_AGAIN_SECONDS: Final = 5.0
 

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from gateway.api import freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
-from gateway.api.runs import Limit, named_run, run_not_found
+from gateway.api.runs import Limit, named_run, run_missing
 from gateway.replay.frames import ReplayFrame, frames
 from gateway.replay.opening import keys_of, read_event
 from gateway.storage.ports import StoredEvent
@@ -44,7 +44,7 @@ async def _list_frames(parts: Parts, call: Call) -> Answer:
     run_id = named_run(call)
     headers = await freshness.of_run(parts, call.caller.project_id, run_id)
     if await parts.ledger.run(call.caller.project_id, run_id) is None:
-        raise run_not_found()
+        raise run_missing(headers)
     page = await _page(parts, call.caller.project_id, run_id, query.after, query.limit)
     # A large page is written by a thread, while others go on.
     encoded = await asyncio.to_thread(msgspec.json.encode, page)

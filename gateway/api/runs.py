@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
@@ -15,7 +16,7 @@ from gateway.domain.check import RunRef
 from gateway.domain.projections import RunRow
 from gateway.domain.reports import EventsReply, RunEnd, RunOpened
 from gateway.domain.run_ids import run_id_of
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, NotFound, Problem, Unavailable
 from gateway.storage.ports import RunFilter
 
 Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most.")]
@@ -85,7 +86,7 @@ async def _get_run(parts: Parts, call: Call) -> Answer:
     headers = await freshness.of_run(parts, call.caller.project_id, run_id)
     row = await parts.ledger.run(call.caller.project_id, run_id)
     if row is None:
-        raise run_not_found()
+        raise run_missing(headers)
     return Answer(RunRow(**row), headers)
 
 
@@ -95,7 +96,11 @@ def named_run(call: Call) -> str:
     return run_id_of(caller.project_id, caller.environment, call.path["run_id"])
 
 
-def run_not_found() -> NotFound:
+def run_missing(headers: Mapping[str, str]) -> Problem:
+    """Why there is nothing of a run: there is none, or its first event is still on its way."""
+    if headers:
+        detail = "The run is on its way into the record."
+        return Unavailable("unavailable", detail, retry_after=1)
     return NotFound("run_not_found", "No run of this id in this project.")
 
 

@@ -42,12 +42,8 @@ def sections(frame: Document) -> Iterator[Section]:
     content = frame["content"]
     if frame["type"] == "decision":
         yield from _decision(frame["body"], content)
-    elif "observation" in content:
-        yield from _each(content["observation"])
     else:
-        yield from _each(content)
-        yield from _each(_evidence(frame["body"]))
-    if frame["type"] not in ("decision", "result") and "observation" in content:
+        yield from _each(content.get("observation", content))
         yield from _each(_evidence(frame["body"]))
     for gone in ("erased", "broken"):
         if frame[gone]:

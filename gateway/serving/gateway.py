@@ -51,8 +51,8 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     stopping = Stopping()
     stop = asyncio.Event()
     metrics = Metrics()
-    api = _listen(settings.host, settings.port)
-    exposition = _listen(settings.host, settings.metrics_port)
+    api = _listen(settings.host, settings.port, "--port")
+    exposition = _listen(settings.host, settings.metrics_port, "--metrics-port")
     url = f"http://{settings.host}:{api.getsockname()[1]}"
     async with open_gateway(settings, metrics=metrics, base_url=url, stopping=stopping) as gateway:
         server = _server(gateway.app)
@@ -89,7 +89,7 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         logger("serving").info("gateway_stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, flag: str) -> socket.socket:
     """A listening socket. Raises ConfigInvalid when the port is taken."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -98,7 +98,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigInvalid(
-            f"Port {port} on {host} cannot be used ({error.strerror}). Use --port 0 for a free one."
+            f"Port {port} on {host} cannot be used ({error.strerror}). Use {flag} 0 for a free one."
         ) from error
     return listener
 

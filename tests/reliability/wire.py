@@ -99,6 +99,10 @@ class Wire:
                 self._socket.close()
             self._socket = None
 
+    def __del__(self) -> None:
+        # A test that fails should be heard for that, not for the connections that it left.
+        self.close()
+
     def _until(self, end: bytes) -> bytes:
         while end not in self._rest:
             self._more(whole=not self._rest)
