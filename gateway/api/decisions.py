@@ -106,11 +106,11 @@ async def _snapshot(parts: Parts, stored: StoredEvent) -> Snapshot:
         decision=_value(_decision, content, "decision"),
         erased=opened.erased,
         broken=opened.broken,
-        result=await _outcome(parts, event, body),
+        result=await _outcome(parts, event, body.decision_id),
     )
 
 
-async def _outcome(parts: Parts, decision: Event, body: DecisionBody) -> Outcome | None:
+async def _outcome(parts: Parts, decision: Event, decision_id: str) -> Outcome | None:
     """The first result after the decision; a later, different one is a conflict and no result."""
     after = decision.seq
     while True:
@@ -118,9 +118,9 @@ async def _outcome(parts: Parts, decision: Event, body: DecisionBody) -> Outcome
         for stored in page:
             event = read_event(stored)
             after = event.seq
-            if event.type == "result" and event.action_id == body.action_id:
+            if event.type == "result":
                 evidence = _result.decode(event.body)
-                if evidence.decision_id == body.decision_id:
+                if evidence.decision_id == decision_id:
                     return _outcome_of(await _open(parts, stored), evidence)
         if len(page) < PAGE:
             return None

@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from msgspec import Struct
 
+from gateway.api.http_protocol import BoundedHttp
 from gateway.api.metrics_server import metrics_app
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
@@ -115,7 +116,7 @@ def _server(app: Any) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=BoundedHttp,
             ws="none",
             lifespan="off",
             log_level="warning",

@@ -20,7 +20,7 @@ from gateway.errors import Unavailable
 from gateway.storage.ports import Caller
 from gateway.telemetry import Metrics
 from tests.api.asking import body, check, problem
-from tests.api.live import Live, json, live_gateway
+from tests.api.live import json, live_gateway
 
 PATH = "/v1/check-action"
 
@@ -42,11 +42,14 @@ async def test_beyond_the_cap_checks_are_refused_and_nothing_is_decided(tmp_path
     assert events == 1 + 32 - len(refused)
 
 
-def test_a_place_that_was_left_is_free_again(live: Live) -> None:
+def test_a_place_that_was_left_is_free_again(tmp_path: Path) -> None:
     """The cap counts what is in flight, also when it ends badly."""
-    with live.client() as client:
-        for _ in range(300):
-            client.post(PATH, content=b"{", headers={"content-type": "application/json"})
+    with live_gateway(tmp_path, max_concurrent_checks=1) as live, live.client() as client:
+        check(client, run={"id": "r"}, id="act-1", arguments={"path": "a"})
+        other = body(run={"id": "r"}, id="act-1", arguments={"path": "b"})
+        for _ in range(3):
+            problem(client.post(PATH, json=other), 409, "action_id_conflict")
+
         assert check(client)["enforced"] == "allow"
 
 

@@ -30,8 +30,9 @@ class NotStarted(AssertionError):
 class GatewayProcess:
     """One data folder, and the gateway processes that work on it one after the other.
 
-    `settings` are those of the gateway, by their names. `log` collects what every one of the
-    processes wrote; it lies beside the data folder, not in it.
+    `settings` are those of the gateway, by their names, `variables` whatever else its environment
+    should hold. `log` collects what every one of the processes wrote; it lies beside the data
+    folder, not in it.
     """
 
     def __init__(self, data: Path, **settings: object) -> None:
@@ -40,6 +41,7 @@ class GatewayProcess:
         self.key = ""
         self.port = 0
         self.started = 0
+        self.variables: dict[str, str] = {}
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._sessions: set[int] = set()
@@ -69,7 +71,7 @@ class GatewayProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
-                env=environ(self._settings),
+                env={**environ(self._settings), **self.variables},
                 start_new_session=True,
             )
         self._sessions.add(self.pid)

@@ -34,12 +34,13 @@ class Seen(NamedTuple):
 class Witness:
     """One client. `run` asks until it is told to stop.
 
-    `retried` counts what it asked again, `torn` the responses that broke off: nobody may take half
+    `told` counts what it was told, `retried` what it asked again, `torn` the responses that broke off: nobody may take half
     an answer for one, and a gateway that is not killed never gives one.
     """
 
     def __init__(self, gateway: GatewayProcess, folder: Path, name: str) -> None:
         self.path = folder / f"{name}.jsonl"
+        self.told = 0
         self.retried = 0
         self.torn = 0
         self._wire = Wire(gateway.port, gateway.key)
@@ -129,12 +130,14 @@ class Witness:
         line = json.dumps({"kind": kind, "sent": sent, "reply": reply.json})
         self._journal.write(line.encode() + b"\n")
         os.fdatasync(self._journal.fileno())
+        self.told += 1
 
 
 def seen(witnesses: list[Witness]) -> list[Seen]:
-    """Everything that any of them was told."""
+    """Everything that any of them was told, once they have ended."""
     return [
         Seen(**json.loads(line))
         for witness in witnesses
+        if witness.told
         for line in witness.path.read_text().splitlines()
     ]

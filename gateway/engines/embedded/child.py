@@ -39,7 +39,6 @@ TIRED: Final = 0x80
 WHOLE: Final = 0xFFFF
 
 ENTRY: Final = "data.checkrein.entry"
-UNDEFINED: Final = '"<undefined>"'
 READ_BYTES: Final = 1 << 18
 PR_SET_PDEATHSIG: Final = 1
 
@@ -181,7 +180,7 @@ class _Evaluator:
             answer = engine.eval_rule_as_json(f"{ENTRY}.all")
         except RuntimeError:
             return False
-        if answer == UNDEFINED or len(answer) > self._reply_bytes:
+        if len(answer) > self._reply_bytes:
             return False
         self._reply(ALL, 0, answer)
         return True

@@ -1,0 +1,103 @@
+"""What a running gateway asks of the kernel, in order: by strace, or by a preloaded library.
+
+Both tell three things apart: `written`, a write to the journal's log that has returned; `synced`, a
+flush of it that has returned; `answered`, a response that is about to be written to a socket.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.process import GatewayProcess, until
+
+Calls = Callable[[], list[str]]
+_LOG = "journal.db-wal"
+_ANSWER = "HTTP/1.1 200 OK"[:15]
+_TRACED = "write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync"
+
+
+@contextmanager
+def by_strace(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
+    """Attach to the gateway. Skips where strace is missing or tracing is not permitted."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    running.start()
+    trace = folder / "trace"
+    options = ["-f", "-y", "-s", "64", "-e", f"trace={_TRACED}", "-o", str(trace)]
+    with subprocess.Popen(
+        [strace, *options, "-p", str(running.pid)], stderr=subprocess.PIPE
+    ) as tracer:
+        assert tracer.stderr is not None
+        said = tracer.stderr.readline().decode()
+        if "attached" not in said:
+            pytest.skip(f"tracing is not permitted here: {said.strip()}")
+        try:
+            yield lambda: list(_of_strace(trace.read_text("utf-8", "replace")))
+        finally:
+            tracer.send_signal(signal.SIGINT)
+
+
+def _of_strace(trace: str) -> Iterator[str]:
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        thread, _, call = line.partition(" ")
+        call = call.strip()
+        resumed = "resumed>" in call
+        name = begun.pop(thread, "") if resumed else _name(call)
+        if not name or (resumed and name == "answered"):
+            continue
+        if "<unfinished" in call:
+            begun[thread] = name
+            if name != "answered":
+                continue
+        yield name
+
+
+def _name(call: str) -> str:
+    if re.match(rf"(write|pwrite64)\(\d+<[^>]*{_LOG}>", call):
+        return "written"
+    if re.match(rf"f(data)?sync\(\d+<[^>]*{_LOG}>", call):
+        return "synced"
+    if re.match(r"\w+\(\d+<(socket|TCP)", call) and _ANSWER in call:
+        return "answered"
+    return ""
+
+
+@contextmanager
+def by_preload(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
+    """Start the gateway with a library before libc. Skips where there is no C compiler."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    library, notes = folder / "preload.so", folder / "notes"
+    made = subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", str(library), str(Path(__file__).with_name("preload.c"))],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        pytest.skip(f"the library cannot be compiled: {made.stderr.decode()[-300:]}")
+    running.variables |= {"LD_PRELOAD": str(library), "PRELOAD_NOTES": str(notes)}
+    running.start()
+    until(notes.exists, 10, "the first note")
+    yield lambda: list(_of_notes(notes.read_text("utf-8", "replace"), running.pid))
+
+
+def _of_notes(notes: str, pid: int) -> Iterator[str]:
+    for line in notes.splitlines():
+        process, _, call = line.partition(" ")
+        if process != str(pid):
+            continue
+        if _LOG in call:
+            yield "synced" if "sync" in call.split()[0] else "written"
+        elif _ANSWER in call:
+            yield "answered"
