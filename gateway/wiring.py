@@ -110,7 +110,9 @@ async def open_gateway(
         )
         recalling.journal = journal
         stack.push_async_callback(journal.close)
-        engine = EmbeddedEngine(Limits(memory_bytes=settings.evaluator_memory_mb * MIB))
+        engine = EmbeddedEngine(
+            Limits(memory_bytes=settings.evaluator_memory_mb * MIB), counted.evaluator_replaced.inc
+        )
         stack.push_async_callback(engine.close)
         rulebook = Rulebook(
             _policies(folder, settings), engine, control, world, settings.policy_poll_seconds

@@ -17,7 +17,7 @@ from gateway.replay.opening import keys_of, read_event
 from gateway.storage.ports import StoredEvent
 
 # A page ends early when its content reaches this size: one frame may hold a whole conversation.
-PAGE_BYTES: Final = 4 * 1024 * 1024
+PAGE_BYTES: Final = 1024 * 1024
 OPENED_AT_ONCE: Final = 8
 
 After = Annotated[int, Meta(ge=0, le=2**53 - 1, description="The seq to go on behind.")]

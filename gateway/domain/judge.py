@@ -127,9 +127,7 @@ def _reasons(frame: Frame, ruleset: Ruleset, round_: Round) -> list[Reason]:
         reasons.append(_own(frame, AMOUNT_RULE, "block", text))
     for result in sorted(round_.results, key=lambda result: result.rule):
         reasons += _of_result(frame, ruleset, result)
-    if not any(ruleset.rule(result.rule).governs(frame.action.tool) for result in round_.results):
-        reasons += _default(frame, ruleset)
-    return reasons
+    return reasons + _default(frame, ruleset, round_)
 
 
 def _of_result(frame: Frame, ruleset: Ruleset, result: RuleResult) -> list[Reason]:
@@ -172,11 +170,18 @@ def _enforced(frame: Frame, ruleset: Ruleset, result: RuleResult, effect: Verdic
     return cap(cap(effect, rule.stage_in(frame.environment)), frame.mode)
 
 
-def _default(frame: Frame, ruleset: Ruleset) -> list[Reason]:
-    effect = default_verdict(_environment(frame, ruleset), _effects(frame))
+def _default(frame: Frame, ruleset: Ruleset, round_: Round) -> list[Reason]:
+    """What the environment says of side effects that no applicable rule governs."""
+    rules = [ruleset.rule(result.rule) for result in round_.results]
+    left = [
+        kind
+        for kind in frame.action.side_effects
+        if not any(rule.governs(frame.action.tool, kind) for rule in rules)
+    ]
+    effect = default_verdict(_environment(frame, ruleset), frozenset(left))
     if effect == "allow":
         return []
-    kinds = ", ".join(frame.action.side_effects)
+    kinds = ", ".join(left)
     text = f"No rule covers {frame.action.tool}; for {kinds} this environment says {effect}."
     return [_own(frame, DEFAULT_RULE, effect, text, "Ask a person, or use a tool with a rule.")]
 

@@ -71,12 +71,13 @@ class Rule(Struct, frozen=True):
             return False
         return any(fnmatchcase(tool, glob) for glob in self.tools)
 
-    def governs(self, tool: str) -> bool:
-        """Whether it is a rule *for* such tools, rather than one that watches every call.
+    def governs(self, tool: str, effect: str) -> bool:
+        """Whether it is a rule *for* that side effect of such tools, not one that watches calls.
 
-        A tool that no rule governs falls to the environment's default.
+        A side effect that no rule governs falls to the environment's default, so a caller who
+        claims one more gains nothing by it.
         """
-        return bool(self.side_effects) or any(
+        return effect in self.side_effects or any(
             glob != "*" and fnmatchcase(tool, glob) for glob in self.tools
         )
 

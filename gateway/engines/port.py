@@ -27,9 +27,12 @@ class Engine(Protocol):
         """One result for each of `rules` (rule ids), in that order.
 
         `frame` is the canonical JSON that rules see as `input`; `time.now_ns()` answers
-        `input.time.ns`. Never raises for what a rule, a frame or the evaluator does: a deadline,
-        a crash or a built-in error is a result with `failure`. A ruleset that was not loaded yet
-        (an old version, judged again) is loaded first.
+        `input.time.ns`. Verdicts are sorted by their canonical bytes, each once. Never raises for
+        what a rule, a frame or the evaluator does; it is a result with `failure` then:
+        `error` (a built-in failed, the ruleset does not compile), `timeout`, `crash`, `malformed`
+        (what the rule said is no verdict), `unavailable` (no evaluator, or too much waiting).
+        One rule's failure is not another's. A ruleset that was not loaded yet (an old version,
+        judged again) is loaded first.
         """
         ...
 

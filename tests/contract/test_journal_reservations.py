@@ -168,6 +168,23 @@ async def test_reservations_survive_a_restart_only_when_confirmed(hot):
     assert len(await hot.journal.due_reservations(DEADLINE_NS, 10)) == 1
 
 
+async def test_a_counter_at_its_limit_is_the_same_after_a_restart(hot):
+    """S9: reservations of the largest amounts neither wrap around nor drift."""
+    most = 2**53 - 1
+    made = [await _confirmed(hot, f"act_{number}", most) for number in range(3)]
+    closing = make.append(
+        changes=(StateChange(closed=_closed(made[0], {})),),
+        settle_action="act_0",
+        release={"daily": most - 7},
+    )
+    await make.done(hot.journal, closing)
+
+    before = await _used(hot)
+    await hot.reopen()
+
+    assert (before, await _used(hot)) == (7, 7)
+
+
 def _confirming(reservation_id: str, amounts: dict[str, int]):
     return {
         "reservation_id": reservation_id,

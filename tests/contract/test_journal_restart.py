@@ -63,6 +63,22 @@ async def test_the_run_s_secret_is_made_once(hot):
         assert entry.draft.content == event.content
 
 
+async def test_an_action_that_is_closed_keeps_its_place_among_the_recent(hot):
+    made = []
+    for number in range(3):
+        wanted, record = make.decision(f"act_{number}")
+        await make.done(hot.journal, wanted)
+        made.append(record)
+    closed = structs.replace(made[1], status="executed", outcome="succeeded")
+    await make.done(hot.journal, make.append(changes=(StateChange(closed=closed),)))
+
+    before = list((await hot.journal.gather(make.ask())).state.recent.values())
+    await hot.reopen()
+
+    assert before == [made[0], closed, made[2]]
+    assert list((await hot.journal.gather(make.ask())).state.recent.values()) == before
+
+
 @st.composite
 def _changes(draw) -> StateChange:
     """Any change that an event can make, in any order."""

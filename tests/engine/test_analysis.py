@@ -104,7 +104,7 @@ def test_a_reference_with_a_variable_step_needs_every_package_below():
     [
         "amount := x if { x := total(1) }\ntotal(amount) := amount + 1",
         "p.a := 1\np.b := p.a",
-        "a := x if { [x, b] := [1, 2] }\nb := a",
+        "a := x if { [x, b] := [1, 2]; b > 1 }\nb := a",
         "a := b if { some b in [1] }\nb := a",
         "x contains y if { y := 1 }\ny := count(x)",
         "f(x) := y if { y := g(x) }\ng(y) := y if { every x in [y] { x } }\nx := f(1)\ny := f(2)",

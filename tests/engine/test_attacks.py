@@ -159,6 +159,8 @@ async def test_the_evaluator_cannot_open_files_or_connections(engine):
         # As many as the highest it holds: there is no number left for another.
         assert int(files) == max(held) + 1
         assert "Max core file size        0 " in limits
+        (space,) = [line.split()[3] for line in limits.splitlines() if "address space" in line]
+        assert int(space) == Limits().memory_bytes
         assert b"CHECKREIN" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 

@@ -130,14 +130,17 @@ async def test_a_small_slip_in_a_rule_fails_a_test(path, old, new, shipped, engi
 
 def test_rules_that_watch_every_call_lift_no_default(ruleset):
     """A tool without a rule of its own falls to the environment, whatever the caller claims."""
-    assert [rule.id for rule in ruleset.rules if rule.governs("site.deploy")] == []
+    assert [rule.id for rule in ruleset.rules if rule.governs("site.deploy", "deploy")] == []
 
 
 @pytest.mark.parametrize(
     "tool", ["stripe.create_charge", "bank.transfer", "ads.buy", "db.execute", "shell.run"]
 )
 def test_tools_that_ship_with_a_rule_do_not_fall_to_the_default(tool, ruleset):
-    assert any(rule.governs(tool) for rule in ruleset.rules)
+    declared = ruleset.tool(tool).side_effects
+
+    assert declared
+    assert all(any(rule.governs(tool, kind) for rule in ruleset.rules) for kind in declared)
 
 
 def test_each_library_says_that_it_is_one_and_each_warning_was_looked_at(shipped, ruleset):

@@ -1,4 +1,4 @@
-"""Policy folders for the proofs: the shipped packs, with rules that say what a call tells them to."""
+"""Policy folders for the proofs: the shipped packs, and rules that say what a call wants them to."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ UNSTABLE = rule(
 verdict contains {
 	"effect": "modify",
 	"reason": "One more.",
-	"patch": [{"op": "replace", "path": "/action/arguments/n", "value": input.action.arguments.n + 1}],
+	"patch": [{"op": "replace", "path": "/action/arguments/n", "value": n + 1}],
+} if {
+	n := input.action.arguments.n
 }
 """,
     "requires: {/action/arguments/n: number}",
@@ -75,7 +77,8 @@ ENDLESS = rule(
     "proof.endless",
     """
 verdict contains {"effect": "warn", "reason": "many"} if {
-	count([1 | some a in numbers.range(1, 3000); some b in numbers.range(1, 3000); a * b == 7]) > 100
+	some a in numbers.range(1, 3000)
+	count([1 | some b in numbers.range(1, 3000); a * b == 7]) > 100
 }
 """,
 )

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.reliability.wire import Wire
+
 ROOT = Path(__file__).parents[2]
 COMMAND = str(Path(sys.executable).with_name("checkrein"))
 START_SECONDS = 60
@@ -181,10 +183,15 @@ def checkrein(*words: str, code: int = 0) -> str:
     return done.stdout.decode()
 
 
-def make_key(data: Path, environment: str) -> str:
-    """An API key of an environment. A running gateway takes a moment to learn of it."""
-    made = checkrein("keys", "create", "--environment", environment, "--data", str(data), "--json")
-    key: str = json.loads(made)["api_key"]
+def make_key(running: GatewayProcess, environment: str) -> str:
+    """An API key of an environment, once the gateway has learned of it."""
+    where = ("--data", str(running.data), "--json")
+    key: str = json.loads(checkrein("keys", "create", "--environment", environment, *where))[
+        "api_key"
+    ]
+    wire = Wire(running.port, key)
+    until(lambda: wire.get("/v1/runs").status == 200, 20, "the new key is known")
+    wire.close()
     return key
 
 

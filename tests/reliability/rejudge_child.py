@@ -69,7 +69,7 @@ async def _version(stores: Opened, digest: str) -> Ruleset:
 
 def _decisions(data: Path) -> list[tuple[str, str]]:
     statement = "SELECT project_id, decision_id FROM event WHERE type = 'decision' ORDER BY id"
-    return query(data / "ledger.db", statement)  # type: ignore[return-value]
+    return [(project_id, id_) for project_id, id_ in query(data / "ledger.db", statement)]
 
 
 if __name__ == "__main__":

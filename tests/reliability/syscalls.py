@@ -80,7 +80,14 @@ def by_preload(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
         pytest.skip("there is no C compiler")
     library, notes = folder / "preload.so", folder / "notes"
     made = subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", str(library), str(Path(__file__).with_name("preload.c"))],
+        [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(library),
+            str(Path(__file__).with_name("preload.c")),
+        ],
         capture_output=True,
         check=False,
     )

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,16 +64,14 @@ def test_a_journal_that_cannot_grow_refuses_checks_and_loses_nothing(gateway, tm
 def _refuse_and_recover(running: GatewayProcess, tmp_path: Path, fill, make_room) -> None:
     running.start()
     keys = {"production": running.key}
-    keys |= {name: make_key(running.data, name) for name in ("staging", "development")}
+    keys |= {name: make_key(running, name) for name in ("staging", "development")}
     wires = {name: Wire(running.port, key) for name, key in keys.items()}
-    for wire in wires.values():
-        until(lambda w=wire: w.get("/v1/runs").status == 200, 20, "the new key")
     witnesses = [Witness(running, tmp_path, str(number)) for number in range(CLIENTS)]
 
     with meanwhile(*(witness.run for witness in witnesses)):
         until(lambda: _told(witnesses) > 100, 30, "some answers")
         fill()
-        together([lambda n=n, w=w: _until_refused(n, w) for n, w in wires.items()])
+        together([partial(_until_refused, name, wire) for name, wire in wires.items()])
         before = _told(witnesses)
         make_room()
         until(lambda: _told(witnesses) > before + 100, 60, "answers again")

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -79,21 +80,24 @@ def test_without_an_evaluator_the_fail_mode_answers_and_nothing_hangs(hurt, gate
     policies = folders.write(tmp_path / "policies", POLICY)
     running = gateway(policies=policies).start()
     keys = {"production": running.key}
-    keys |= {name: make_key(running.data, name) for name in ("development", "staging")}
+    keys |= {name: make_key(running, name) for name in ("development", "staging")}
     wires = {cell: Wire(running.port, keys[cell.environment], HANG_SECONDS) for cell in MATRIX}
     for cell in MATRIX:
-        until(lambda c=cell: wires[c].get("/v1/runs").status == 200, 20, "the new key")
-        assert not _is_degraded(cell, _ask(cell, wires[cell]))
+        assert _is_well(cell, wires[cell])
 
     with meanwhile(lambda ended: hurt(running, ended)):
-        degraded = together([lambda c=cell: _until_degraded(c, wires[c]) for cell in MATRIX])
+        degraded = together([partial(_until_degraded, cell, wires[cell]) for cell in MATRIX])
 
     running.signal_all("evaluator", signal.SIGCONT)
-    for cell in MATRIX:
-        until(lambda c=cell: not _is_degraded(c, _ask(c, wires[c])), 30, "it is well again")
-        wires[cell].close()
+    for cell, wire in wires.items():
+        until(partial(_is_well, cell, wire), 30, "it is well again")
+        wire.close()
     assert running.stop() == 0
     _are_recorded(running, [reply for replies in degraded for reply in replies])
+
+
+def _is_well(cell: Cell, wire: Wire) -> bool:
+    return not _is_degraded(cell, _ask(cell, wire))
 
 
 def _until_degraded(cell: Cell, wire: Wire) -> list[Reply]:

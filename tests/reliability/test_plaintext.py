@@ -36,10 +36,10 @@ class Canaries:
 
 
 def test_nothing_that_an_agent_or_a_person_wrote_is_on_the_disk_in_clear(gateway):
-    """S11, S12: more than sixty canaries through every field that can hold content, in checks, results
-    and observations, also in requests that are refused. Then every file of the data folder is
-    searched, with write-ahead logs, before the worker has seen it, after it has, and after the end;
-    likewise what was logged and the metrics. None is found."""
+    """S11, S12: more than sixty canaries through every field that can hold content, in checks,
+    results and observations, also in requests that are refused. Then every file of the data folder
+    is searched, with write-ahead logs, before the worker has seen it, after it has, and after the
+    end; likewise what was logged and the metrics. None is found."""
     metrics_port = free_port()
     running = gateway(metrics_port=metrics_port).start()
     running.signal_all("worker", signal.SIGSTOP)
@@ -168,9 +168,7 @@ def _search(running: GatewayProcess, canaries: Canaries) -> None:
 
 def _search_bytes(where: str, data: bytes, canaries: Canaries) -> None:
     found = [
-        name
-        for name, text in canaries.sent.items()
-        if any(form in data for form in _forms(text))
+        name for name, text in canaries.sent.items() if any(form in data for form in _forms(text))
     ]
     assert found == [], f"{where} holds {found}"
 
@@ -186,7 +184,7 @@ def _forms(text: str) -> Iterator[bytes]:
 
 def _metrics(port: int) -> bytes:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        return answer.read()
+        return bytes(answer.read())
 
 
 def _shown(wire: Wire, run: str) -> str:

@@ -138,7 +138,8 @@ def test_a_gateway_that_starts_on_a_broken_folder_waits_until_it_is_mended(gatew
 
 
 def _gateway(gateway, policies: Path) -> GatewayProcess:
-    return gateway(policies=policies, policy_poll_seconds=POLL_SECONDS)
+    made: GatewayProcess = gateway(policies=policies, policy_poll_seconds=POLL_SECONDS)
+    return made
 
 
 def _flip(link: Path, name: str, fresh: Path) -> None:
@@ -162,7 +163,9 @@ def _until_active(running: GatewayProcess, name: str) -> None:
     wire.close()
 
 
-def _ask(running: GatewayProcess, answers: Counter[tuple[str, str]], ended: threading.Event) -> None:
+def _ask(
+    running: GatewayProcess, answers: Counter[tuple[str, str]], ended: threading.Event
+) -> None:
     wire = Wire(running.port, running.key)
     while not ended.is_set():
         for tool in ("flip.say", "flip.change"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -33,7 +35,7 @@ def test_two_thousand_decisions_judged_again_come_out_to_the_byte(gateway, tmp_p
     policies = folders.shipped_and(tmp_path / "policies", folders.PROOFS)
     running = gateway(policies=policies).start()
     keys = {"production": running.key}
-    keys |= {name: make_key(running.data, name) for name in ("staging", "development")}
+    keys |= {name: make_key(running, name) for name in ("staging", "development")}
     half = DECISIONS // len(ENVIRONMENTS) // 2
 
     _decide(running, keys, half, "first")
@@ -59,13 +61,12 @@ def _decide(running: GatewayProcess, keys: dict[str, str], count: int, seed: str
     def agent(number: int, environment: str) -> None:
         traffic = Traffic(f"{seed} {number}")
         wire = Wire(running.port, keys[environment])
-        until(lambda: wire.get("/v1/policies/active").status == 200, 20, "the new key")
         for _ in range(count):
             reply = wire.check(**traffic.check())
             assert reply.status == 200, reply.body
         wire.close()
 
-    together([lambda n=n, e=e: agent(n, e) for n, e in enumerate(ENVIRONMENTS)])
+    together([partial(agent, number, name) for number, name in enumerate(ENVIRONMENTS)])
 
 
 def _change_limits(running: GatewayProcess, policies: Path) -> None:
@@ -89,7 +90,7 @@ def _fail(running: GatewayProcess) -> None:
     wire.close()
 
 
-def _judged_again(data: Path) -> dict:
+def _judged_again(data: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.reliability.rejudge_child", str(data)],
         cwd=ROOT,
@@ -99,8 +100,9 @@ def _judged_again(data: Path) -> dict:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr.decode()
-    return msgspec.json.decode(done.stdout)
+    return msgspec.json.decode(done.stdout, type=dict[str, Any])
 
 
 def _decisions(data: Path) -> int:
-    return query(data / "ledger.db", "SELECT count(*) FROM event WHERE type = 'decision'")[0][0]
+    counted = "SELECT count(*) FROM event WHERE type = 'decision'"
+    return int(query(data / "ledger.db", counted)[0][0])

@@ -1,4 +1,4 @@
-"""Checks as many agents would make them: every verdict, odd texts, odd numbers; the same for a seed.
+"""Checks as many agents would make them: every verdict, odd texts and numbers; a seed repeats them.
 
 They are meant for the shipped policies with the rules of `folders.PROOFS`.
 """
@@ -17,12 +17,25 @@ TEXTS = (
     "İstanbul ıssız I i İ",
     "\U0001f926\U0001f3fc\u200d♂️ zero\u200bwidth",
     "\u202eright to left",
-    "quote \" backslash \\ slash / tab \t newline \n bell \u0007",
+    'quote " backslash \\ slash / tab \t newline \n bell \u0007',
     "combining e\u0301 and composed é",
     "astral \U0001d11e before private \ue000 and \uffee",
     "",
 )
-NUMBERS = (0, -1, 1.0, -0.0, 0.1, 1e-7, 3.141592653589793, 1e21, 2**53 - 1, -(2**53 - 1), 1e16, 5e-324)
+NUMBERS = (
+    0,
+    -1,
+    1.0,
+    -0.0,
+    0.1,
+    1e-7,
+    3.141592653589793,
+    1e21,
+    2**53 - 1,
+    -(2**53 - 1),
+    1e16,
+    5e-324,
+)
 
 
 class Traffic:

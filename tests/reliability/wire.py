@@ -62,7 +62,11 @@ class Wire:
             raise
 
     def head(self, method: str, path: str, length: int) -> bytes:
-        lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {self._key}"]
+        lines = [
+            f"{method} {path} HTTP/1.1",
+            "host: 127.0.0.1",
+            f"authorization: Bearer {self._key}",
+        ]
         if method == "POST":
             lines += ["content-type: application/json", f"content-length: {length}"]
         return "\r\n".join([*lines, "", ""]).encode()

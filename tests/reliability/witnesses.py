@@ -34,8 +34,8 @@ class Seen(NamedTuple):
 class Witness:
     """One client. `run` asks until it is told to stop.
 
-    `told` counts what it was told, `retried` what it asked again, `torn` the responses that broke off: nobody may take half
-    an answer for one, and a gateway that is not killed never gives one.
+    `told` counts what it was told, `retried` what it asked again, `torn` the responses that broke
+    off: nobody may take half an answer for one, and a gateway that is not killed never gives one.
     """
 
     def __init__(self, gateway: GatewayProcess, folder: Path, name: str) -> None:

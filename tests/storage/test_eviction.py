@@ -40,6 +40,8 @@ async def test_an_append_to_a_leaving_run_waits_and_loses_no_action(tmp_path):
         await asyncio.sleep(0.001)
     appending = asyncio.create_task(make.done(journal, make.append()))
     await asyncio.sleep(0.01)
+    journal._runs.bring(RUN, "production", ledger["run_1"])
+    assert journal._runs.get(RUN) is None
     gate.set()
 
     assert (await held, await leaving, await appending) == (True, 1, 2)

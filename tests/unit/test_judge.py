@@ -150,6 +150,20 @@ def test_a_rule_for_the_tool_lifts_the_default():
     assert decision.enforced == "allow"
 
 
+def test_claiming_another_side_effect_lifts_no_default():
+    """The caller is not believed about itself: a rule for messages does not govern a payment."""
+    rules = make.ruleset(
+        make.rule("mail", tools=("*",), side_effects=("message",)),
+        environments={"production": Environment(mode="block", defaults=DEFAULTS)},
+        tools=(make.payment_tool(),),
+    )
+    claims = make.check(action={"side_effects": ["message"]})
+
+    decision = judge(make.frame(rules, claims), rules, (make.round_of(RuleResult("mail")),))
+
+    assert decision.enforced == "require_approval"
+
+
 def test_an_environment_nobody_named_is_treated_like_production():
     rules = make.ruleset(tools=(make.payment_tool(),))
 

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable
 
 import msgspec
 
@@ -25,14 +26,21 @@ DISTRIBUTION = "gordon-to-regorus"
 
 
 class EmbeddedEngine:
-    """Answers from a child process, so that no rule and no frame can take the gateway down."""
+    """Answers from a child process, so that no rule and no frame can take the gateway down.
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    `on_replaced` is called each time a serving process had to be replaced: an attack, or trouble.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, on_replaced: Callable[[], object] = lambda: None
+    ) -> None:
         self._limits = limits or Limits()
         self._info = EngineInfo(
             "regorus", importlib.metadata.version(DISTRIBUTION), _capabilities(self._limits)
         )
-        self._pool = Pool(self._limits)
+        self._pool = Pool(self._limits, self._count)
+        self._on_replaced = on_replaced
+        self.replaced = 0
         self._numbers = itertools.count(1)
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Plan]] = {}
@@ -41,11 +49,6 @@ class EmbeddedEngine:
     @property
     def info(self) -> EngineInfo:
         return self._info
-
-    @property
-    def replaced(self) -> int:
-        """How often an evaluator had to be replaced since the start."""
-        return self._pool.replaced
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -83,6 +86,10 @@ class EmbeddedEngine:
             task.cancel()
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
         await self._pool.close()
+
+    def _count(self) -> None:
+        self.replaced += 1
+        self._on_replaced()
 
     def _prepare(self, key: tuple[str, tuple[str, ...]], made: Plan) -> Prepared:
         if (known := self._prepared.get(key)) is not None:

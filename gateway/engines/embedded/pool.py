@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
+
+import structlog
 
 from gateway.engines.embedded import child
 from gateway.engines.embedded.limits import Limits
@@ -18,12 +20,15 @@ PREPARE_DEATHS_MAX: Final = 3
 BAN_SECONDS: Final = 2.0
 PAUSES: Final = (0.0, 0.05, 0.2, 1.0, 2.0)
 
+_log = structlog.get_logger()
+
 
 class Pool:
     """Keeps two processes, prepares engines in both, and tries innocent evaluations again."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, on_replaced: Callable[[], None]) -> None:
         self._limits = limits
+        self._on_replaced = on_replaced
         self._serving: Process | None = None
         self._spare: Process | None = None
         self._waiting: deque[Evaluation] = deque()
@@ -32,7 +37,6 @@ class Pool:
         self._filling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        self.replaced = 0
 
     async def start(self) -> None:
         """Wait until an evaluator answers. Raises EngineUnavailable."""
@@ -185,13 +189,16 @@ class Pool:
     def _step_back(self, process: Process) -> None:
         if process is self._serving:
             self._serving, self._spare = self._spare, None
-            self.replaced += 1
+            if not self._closed:
+                self._on_replaced()
         elif process is self._spare:
             self._spare = None
         self._fill()
 
     async def _bury(self, process: Process, guilty: Request | None) -> None:
         cause = await process.cause()
+        if not self._closed:
+            _log.warning("evaluator_ended", cause=cause, evaluating=isinstance(guilty, Evaluation))
         if isinstance(guilty, Evaluation) and guilty.blame(cause):
             self.submit(guilty)
 

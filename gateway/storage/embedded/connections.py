@@ -11,16 +11,22 @@ BUSY_SECONDS = 5.0
 
 
 def open_writer(
-    path: Path, synchronous: Literal["FULL", "NORMAL"] = "FULL", *, checkpoints: bool = True
+    path: Path,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    *,
+    checkpoints: bool = True,
+    page_bytes: int = 4096,
 ) -> sqlite3.Connection:
     """The writing connection of a file, made when it is not there, readable by its owner only.
 
     With FULL a COMMIT returns after the write-ahead log is on the disk. Transactions are begun
-    by hand. `checkpoints` off leaves the log to somebody else.
+    by hand. `checkpoints` off leaves the log to somebody else. `page_bytes` counts when the file
+    is made: a commit writes whole pages, so small ones suit many small rows in many places.
     """
     if not path.exists():
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     connection = _connect(path)
+    connection.execute(f"PRAGMA page_size = {page_bytes}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")

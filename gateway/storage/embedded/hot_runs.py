@@ -76,8 +76,8 @@ class HotRuns:
         return self._keep(key, HotRun(state, known=True, wrapped=wrapped, last_row=last_row))
 
     def bring(self, key: Key, environment: str, reloaded: Reloaded | None) -> None:
-        """Take in what the ledger knows of a run, unless it came to life in the meantime."""
-        if self.get(key) is not None:
+        """Take in what the ledger knows of a run, unless it came or went in the meantime."""
+        if key in self._leaving or self.get(key) is not None:
             return
         if reloaded is None:
             fresh = RunState(project_id=key[0], environment=environment, run_id=key[1])

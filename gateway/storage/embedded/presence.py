@@ -79,5 +79,4 @@ class Presence:
     async def _bring(self, key: Key, environment: str) -> None:
         await self._eviction.passed(key)
         reloaded = await self._reload(*key)
-        if not self._runs.is_leaving(key):
-            self._runs.bring(key, environment, reloaded)
+        self._runs.bring(key, environment, reloaded)
