@@ -53,6 +53,8 @@ OPERATION: Final = Operation(
         "bad_name",
         "action_id_conflict",
         "run_environment_mismatch",
+        "run_identity_mismatch",
+        "run_of_another_agent",
         "journal_unavailable",
         "policy_unavailable",
         "run_contended",

@@ -229,6 +229,18 @@ CODES: Final[dict[str, ProblemDoc]] = {
         "The run was begun with a key of another environment of the project.",
         "Use that environment's key, or another run id.",
     ),
+    "run_identity_mismatch": ProblemDoc(
+        "The run is somebody else's, or below another run.",
+        409,
+        "Agent, user and parent are said when a run begins; the request says something else.",
+        "Leave them out after the first request of a run, or use another run id.",
+    ),
+    "run_of_another_agent": ProblemDoc(
+        "The run is another agent's.",
+        403,
+        "The key is bound to one agent, and the run was begun by another.",
+        "Use the key of that agent, or another run id.",
+    ),
     "unsupported_media_type": ProblemDoc(
         "The body must be JSON.",
         415,

@@ -9,6 +9,7 @@ from gateway.checking.case import Case, open_case
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.decided import decided
 from gateway.checking.gathering import Framed, ask_of, covering_of, frame_of
+from gateway.checking.identity import known_case, refuse_other_identity
 from gateway.checking.keyed_locks import KeyedLocks
 from gateway.checking.replies import Replies
 from gateway.domain import frame as frames
@@ -42,6 +43,7 @@ class Checker:
         ambient: Ambient,
         metrics: Metrics,
         recall: Recall,
+        context: ContextMemory | None = None,
         base_url: str = "",
     ) -> None:
         self._current = current
@@ -52,7 +54,7 @@ class Checker:
         self._recall = recall
         self._base_url = base_url
         self._index = RuleIndex()
-        self._context = ContextMemory()
+        self._context = context or ContextMemory()
         self._replies = Replies()
         self._actions = KeyedLocks()
         self._leases = KeyedLocks()
@@ -95,7 +97,7 @@ class Checker:
     async def _attempt(self, case: Case, started: float) -> CheckReply | None:
         """One judgement of the case; None when the run had changed before it was appended."""
         try:
-            framed = await self._gather(case)
+            case, framed = await self._gather(case)
             if framed is None:
                 return await self._recorded(case)
             return await self._judge_and_append(case, framed, started)
@@ -103,15 +105,20 @@ class Checker:
             if "budgets" in case.needs:
                 await self._journal.forget(case.ids.decision_id)
 
-    async def _gather(self, case: Case) -> Framed | None:
-        """The frame of the case from the run's present state; None: answer what is recorded."""
+    async def _gather(self, case: Case) -> tuple[Case, Framed | None]:
+        """The case as its run knows it, and its frame; None: answer what is recorded."""
         begun = self._ambient.monotonic()
         now_ns = self._ambient.now_ns()
         covering = covering_of(case, now_ns)
         gathered = await self._journal.gather(ask_of(case, covering))
+        refuse_other_identity(case.caller, case.run, gathered.state)
+        known = known_case(case, gathered.state)
+        if known is not case:
+            case, covering = known, covering_of(known, now_ns)
+            gathered = await self._journal.gather(ask_of(case, covering))
         framed = frame_of(case, gathered, covering, now_ns, self._context)
         self._metrics.gathered(self._ambient.monotonic() - begun)
-        return framed
+        return case, framed
 
     async def _judge_and_append(
         self, case: Case, framed: Framed, started: float
@@ -182,8 +189,9 @@ class Checker:
 
 def _journal_unavailable(case: Case) -> Unavailable:
     """No record, no decision: say which fail mode the caller should apply."""
+    # `spool` promises a decision from an encrypted file on this machine; without one it is closed.
     mode = "closed"
-    if case.environment.journal != "closed":
+    if case.environment.journal == "open":
         mode = fail_mode(case.environment, frozenset(case.action.side_effects))
     return Unavailable(
         "journal_unavailable",

@@ -14,8 +14,10 @@ from gateway.domain.check import ContextItem
 from gateway.domain.frame import FrameContext
 from gateway.domain.observations import ContextSeen, Observation
 
-RUN_BYTES = 256 * 1024
+RUN_BYTES = 1024 * 1024
 ALL_BYTES = 32 * 1024 * 1024
+ITEM_BYTES = 800
+RUNS_MAX = 20_000
 
 RunKey = tuple[str, str]
 
@@ -78,18 +80,23 @@ class ContextMemory:
             return
         self._runs.move_to_end(run)
         self._drop(held, item.id)
-        size = len(item.text)
+        size = _cost(item)
         held.items[item.id] = item
         held.size += size
         self._size += size
         while held.size > self._run_bytes and held.items:
             self._drop(held, next(iter(held.items)))
-        while self._size > self._all_bytes and self._runs:
+        while self._runs and (self._size > self._all_bytes or len(self._runs) > RUNS_MAX):
             _, oldest = self._runs.popitem(last=False)
             self._size -= oldest.size
 
     def _drop(self, held: _Held, item_id: str) -> None:
         gone = held.items.pop(item_id, None)
         if gone is not None:
-            held.size -= len(gone.text)
-            self._size -= len(gone.text)
+            held.size -= _cost(gone)
+            self._size -= _cost(gone)
+
+
+def _cost(item: FrameContext) -> int:
+    """Bytes that an item takes, about: its texts at four bytes a character, and its objects."""
+    return ITEM_BYTES + 4 * (len(item.text) + len(item.id or "") + len(item.source or ""))

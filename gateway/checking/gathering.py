@@ -102,6 +102,7 @@ def frame_of(
             tool=case.action.tool,
             submitted_digest=case.action.arguments_digest,
             likeness=case.likeness,
+            history=case.check.history if case.ids.external_run is None else [],
             labels=labels,
             budgets=budgets.framed(covering, gathered.used),
             needs=case.needs,
@@ -111,6 +112,7 @@ def frame_of(
         coverage=lacking,
         agent_id=case.agent_id,
         action=case.action,
+        run=case.run,
     )
     return Framed(
         frame=frame,

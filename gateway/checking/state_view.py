@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.domain.canonical import arguments_digest
+from gateway.domain.check import HistoryItem
 from gateway.domain.frame import FrameBudget, FramePast, FrameState
+from gateway.domain.likeness import likeness as likeness_of
 from gateway.domain.run_state import ActionRecord, RunState
 
 
@@ -12,13 +15,15 @@ def state_of(
     tool: str,
     submitted_digest: str,
     likeness: str,
+    history: list[HistoryItem],
     labels: list[str],
     budgets: list[FrameBudget],
     needs: frozenset[str],
 ) -> FrameState:
     """Only what the applicable rules read is looked at: an untouched part stays empty.
 
-    `labels` are those that this very check adds; they count at once.
+    `labels` are those that this very check adds; they count at once. `history` stands in for the
+    actions of a run where the caller keeps none.
     """
     if not needs:
         return FrameState()
@@ -29,6 +34,10 @@ def state_of(
         if record.tool == tool:
             same_digest += record.submitted_digest == submitted_digest
             same_likeness += record.likeness == likeness
+    for past in history:
+        if past.tool == tool:
+            same_digest += arguments_digest(past.arguments) == submitted_digest
+            same_likeness += likeness_of(tool, past.arguments) == likeness
     counters = state.counters
     return FrameState(
         calls=counters.get("calls", 0),

@@ -91,8 +91,18 @@ def _judge_changed(
                 f"The rule {unstable} would change the arguments again after they were changed.",
             )
         )
+    if _another_budget(frame, second_frame):
+        text = "A rule changed the call's currency; no budget was asked for the new amount."
+        second.append(_own(frame, AMOUNT_RULE, "block", text))
     reasons, waived = _waive(frame, second_frame.action.arguments_digest, [*modified, *second])
     return _decide(frame, ruleset, second_frame, reasons, changed, rounds, waived)
+
+
+def _another_budget(frame: Frame, changed: Frame) -> bool:
+    """Whether the changed amount belongs to budgets that were not reserved from."""
+    before, after = frame.action.amount, changed.action.amount
+    currencies = (before and before.currency, after and after.currency)
+    return after is not None and currencies[0] != currencies[1]
 
 
 def _unstable(frame: Frame, ruleset: Ruleset, second: Round) -> str | None:
@@ -172,7 +182,12 @@ def _enforced(frame: Frame, ruleset: Ruleset, result: RuleResult, effect: Verdic
 
 def _default(frame: Frame, ruleset: Ruleset, round_: Round) -> list[Reason]:
     """What the environment says of side effects that no applicable rule governs."""
-    rules = [ruleset.rule(result.rule) for result in round_.results]
+    rules = [
+        rule
+        for rule in (ruleset.rule(result.rule) for result in round_.results)
+        # A rule on trial is looked at, and weakens nothing meanwhile.
+        if rule.stage_in(frame.environment) == "block"
+    ]
     left = [
         kind
         for kind in frame.action.side_effects

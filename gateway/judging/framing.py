@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.check import ActionCheck, Request, ToolRef
+from gateway.domain.check import ActionCheck, Request, RunRef, ToolRef
 from gateway.domain.frame import (
     Frame,
     FrameAction,
@@ -41,14 +41,15 @@ def build(
     coverage: list[str] | None = None,
     agent_id: str | None = None,
     action: FrameAction | None = None,
+    run: RunRef | None = None,
 ) -> Frame:
     """The closed frame of one check.
 
     `context` replaces the check's own items where references had to be looked up in the run;
     `agent_id` is the key's agent when the key is bound to one. `action` is the framed action,
-    where it was made before.
+    where it was made before, `run` what the run itself says of whose it is.
     """
-    run = check.run
+    run = run or check.run
     return Frame(
         action=action or framed_action(check.action, action_id, ruleset),
         run=FrameRun(

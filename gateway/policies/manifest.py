@@ -40,7 +40,10 @@ class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
     ] = {}
     journal: Annotated[
         Literal["closed", "open", "spool"],
-        Meta(description="What happens to a check when it cannot be remembered."),
+        Meta(
+            description="What a check that cannot be remembered means: `closed` stops it, `open` leaves"
+            " it to the fail mode. `spool` is `closed` where there is no spool."
+        ),
     ] = "closed"
     budgets: Annotated[tuple[Budget, ...], Meta(description="What may be spent or called.")] = ()
     approval_seconds: Annotated[

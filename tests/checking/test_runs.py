@@ -7,10 +7,11 @@ import asyncio
 import msgspec
 import pytest
 
-from gateway.domain.check import RunRef
+from gateway.checking.context_memory import ContextMemory
+from gateway.domain.check import ContextItem, RunRef
 from gateway.domain.reports import EventBatch, ResultReport, RunEnd
 from gateway.domain.ruleset import Budget, CounterReads, Environment
-from gateway.errors import Conflict, NotFound, Unavailable
+from gateway.errors import Conflict, Forbidden, NotFound, Unavailable
 from tests import make
 from tests.checking.conftest import CALLER
 
@@ -90,6 +91,55 @@ async def test_a_run_belongs_to_one_environment(bench):
     assert refused.value.code == "run_environment_mismatch"
 
 
+@pytest.mark.parametrize("claim", [{"user_id": "bob"}, {"agent_id": "other"}])
+async def test_whose_run_it_is_cannot_be_claimed_anew(bench, claim):
+    """Budgets of a user or an agent would be nobody's if each check could name another."""
+    await bench.check(run={**RUN, "user_id": "ann", "agent_id": "bot"})
+
+    with pytest.raises(Conflict) as refused:
+        await bench.check(run={**RUN, **claim})
+
+    assert refused.value.code == "run_identity_mismatch"
+
+
+async def test_what_a_check_leaves_out_its_run_knows(bench):
+    _budget(bench, scope="user", window="day")
+    await _spend(bench, 60, user_id="ann")
+
+    reply = await bench.check(arguments={"amount": 60}, run={"id": "r1"})
+
+    assert reply.enforced == "block"
+    assert bench.engine.frames[-1]["run"]["user_id"] == "ann"
+
+
+async def test_a_key_bound_to_an_agent_does_not_reach_another_agents_run(bench):
+    await bench.check(run={**RUN, "agent_id": "bot"})
+    bound = msgspec.structs.replace(CALLER, agent_id="other")
+
+    with pytest.raises(Forbidden):
+        await bench.check(bound, run=RUN)
+
+
+async def test_history_counts_for_a_caller_without_a_run(bench):
+    past = [{"tool": "stripe.refund", "arguments": {"n": 1}}] * 3
+
+    await bench.check(arguments={"n": 1}, history=past)
+    await bench.check(arguments={"n": 1}, history=past, run=RUN)
+
+    counts = [frame["state"]["identical"] for frame in bench.engine.frames]
+    assert counts == [3, 0]
+
+
+def test_context_that_is_kept_is_bounded_whatever_it_is_made_of():
+    memory = ContextMemory(all_bytes=1_000_000)
+    for run in range(100):
+        items = [ContextItem(id=f"{run}-{n}", source="s" * 600, text="") for n in range(256)]
+        memory.remember(("prj_1", f"run_{run}"), items, [])
+
+    kept = sum(len(held.items) for held in memory._runs.values())
+    assert kept < 1_000_000 / 2_400 + 256
+
+
 async def test_projects_never_meet_in_one_run_name(bench):
     one = await bench.check(run=RUN)
     stranger = msgspec.structs.replace(CALLER, project_id="prj_2")
@@ -149,8 +199,8 @@ def _budget(bench, **fields):
     bench.engine.says = says
 
 
-async def _spend(bench, amount, run="r1", **fields):
-    return await bench.check(arguments={"amount": amount}, run={"id": run}, **fields)
+async def _spend(bench, amount, run="r1", **reference):
+    return await bench.check(arguments={"amount": amount}, run={"id": run, **reference})
 
 
 async def test_a_budget_of_a_run_holds_under_racing_calls(bench):

@@ -1,4 +1,4 @@
-"""Policy folders for the proofs: the shipped packs, and rules that say what a call wants them to."""
+"""Policy folders for the proofs: the shipped packs, and rules that say what a call asks for."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.reliability.threads import meanwhile
 from tests.reliability.wire import Wire
 from tests.reliability.witnesses import Witness, seen
 
-KILLS = int(os.environ.get("CHECKREIN_CAMPAIGN", "30"))
+KILLS = int(os.environ.get("CHECKREIN_CAMPAIGN", "40"))
 CLIENTS = 16
 VICTIMS = {"gateway": 4, "worker": 3, "evaluator": 3, "everything": 2}
 

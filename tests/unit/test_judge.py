@@ -164,6 +164,30 @@ def test_claiming_another_side_effect_lifts_no_default():
     assert decision.enforced == "require_approval"
 
 
+def test_a_rule_on_trial_lifts_no_default():
+    """S1-30, N15: trying a rule in `log` must not weaken what is enforced meanwhile."""
+    rules = make.ruleset(
+        make.rule("r", stage="log"),
+        environments={"production": Environment(mode="block", defaults=DEFAULTS)},
+        tools=(make.payment_tool(),),
+    )
+
+    decision = judge(make.frame(rules), rules, (make.round_of(RuleResult("r")),))
+
+    assert decision.enforced == "require_approval"
+
+
+def test_a_modification_that_changes_the_currency_blocks():
+    """design 5: reservations are of the changed arguments; none was made in the other currency."""
+    tool = make.payment_tool(amount={"pointer": "/n", "currency_pointer": "/currency"})
+    rules = make.ruleset(make.rule("r"), tools=(tool,))
+    frame = make.frame(rules, make.check(arguments={"n": 1, "currency": "USD"}))
+    patch = ({"op": "replace", "path": "/action/arguments/currency", "value": "EUR"},)
+    first = make.round_of(make.says("r", "modify", patch=patch))
+
+    assert judge(frame, rules, (first, make.round_of(RuleResult("r")))).enforced == "block"
+
+
 def test_an_environment_nobody_named_is_treated_like_production():
     rules = make.ruleset(tools=(make.payment_tool(),))
 
