@@ -16,6 +16,7 @@ from gateway.api.exchange import App
 from gateway.api.parts import Parts
 from gateway.checking.authenticate import KeyCache, pepper
 from gateway.checking.checker import Checker
+from gateway.checking.context_memory import ContextMemory
 from gateway.checking.reporter import Reporter
 from gateway.checking.timers import Timers
 from gateway.config import Settings
@@ -120,6 +121,7 @@ async def open_gateway(
         await rulebook.reload()
         keys = KeyCache(control, pepper(master), world)
         await keys.refresh()
+        context = ContextMemory()
         parts = Parts(
             authenticate=keys.authenticate,
             checker=Checker(
@@ -129,6 +131,7 @@ async def open_gateway(
                 ambient=world,
                 metrics=counted,
                 recall=recalling.reply,
+                context=context,
                 base_url=url,
             ),
             reporter=Reporter(
@@ -137,6 +140,7 @@ async def open_gateway(
                 ambient=world,
                 metrics=counted,
                 find_older=recalling.find_action,
+                context=context,
             ),
             journal=journal,
             ledger=ledger,

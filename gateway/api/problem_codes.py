@@ -223,6 +223,19 @@ CODES: Final[dict[str, ProblemDoc]] = {
         "A different result was reported for this decision; the first one stands.",
         "Report a result once; the same one may be repeated.",
     ),
+    "result_not_expected": ProblemDoc(
+        "The decision did not let the call through.",
+        409,
+        "A result was reported for a call that was stopped, or that waits for an approval. It is "
+        "recorded, and changes nothing.",
+        "Do not run calls that were not let through; check the action again with a new `attempt`.",
+    ),
+    "decision_superseded": ProblemDoc(
+        "Another decision stands for the action.",
+        409,
+        "The action was judged under another decision: this one did not let the call through.",
+        "Report the result under the decision that let the call through.",
+    ),
     "run_environment_mismatch": ProblemDoc(
         "The run belongs to another environment.",
         409,

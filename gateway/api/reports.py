@@ -39,11 +39,21 @@ REPORT_RESULT: Final = Endpoint(
         summary="Report what became of a call",
         description=(
             "The outcome of a call that was let through: it settles what the call had reserved of "
-            "budgets. The same report may be sent again; a different one is refused, and recorded."
+            "budgets. The same report may be sent again; a different one, or one for a call that "
+            "was not let through, is refused, and recorded."
         ),
         body=ResultReport,
         reply=ResultReply,
-        problems=("decision_not_found", "result_conflict", "journal_unavailable"),
+        problems=(
+            "decision_not_found",
+            "result_conflict",
+            "result_not_expected",
+            "decision_superseded",
+            "run_environment_mismatch",
+            "run_of_another_agent",
+            "run_contended",
+            "journal_unavailable",
+        ),
     ),
 )
 
@@ -62,6 +72,13 @@ REPORT_EVENTS: Final = Endpoint(
         ),
         body=EventBatch,
         reply=EventsReply,
-        problems=("bad_name", "run_environment_mismatch", "journal_unavailable"),
+        problems=(
+            "bad_name",
+            "run_environment_mismatch",
+            "run_identity_mismatch",
+            "run_of_another_agent",
+            "run_contended",
+            "journal_unavailable",
+        ),
     ),
 )

@@ -128,7 +128,14 @@ OPEN_RUN: Final = Endpoint(
         ),
         body=RunRef,
         reply=RunOpened,
-        problems=("bad_name", "run_environment_mismatch", "journal_unavailable"),
+        problems=(
+            "bad_name",
+            "run_environment_mismatch",
+            "run_identity_mismatch",
+            "run_of_another_agent",
+            "run_contended",
+            "journal_unavailable",
+        ),
     ),
 )
 
@@ -143,7 +150,14 @@ END_RUN: Final = Endpoint(
         description="How the run ended, as its agent sees it. A halted run stays halted.",
         body=RunEnd,
         reply=EventsReply,
-        problems=("run_not_found", "run_environment_mismatch", "journal_unavailable"),
+        problems=(
+            "run_not_found",
+            "run_environment_mismatch",
+            "run_identity_mismatch",
+            "run_of_another_agent",
+            "run_contended",
+            "journal_unavailable",
+        ),
     ),
 )
 

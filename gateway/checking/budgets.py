@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -69,8 +70,10 @@ def wishes(covering_: tuple[Covering, ...], amount: FrameAmount | None) -> tuple
     return tuple(Reserve(each.key, each.reserve(amount)) for each in covering_)
 
 
-def framed(covering_: tuple[Covering, ...], used: dict[str, int]) -> list[FrameBudget]:
-    """The budgets as rules see them."""
+def framed(
+    covering_: tuple[Covering, ...], used: Mapping[str, int], own: Mapping[str, int]
+) -> list[FrameBudget]:
+    """The budgets as rules see them: without `own`, which this decision gives back."""
     return [
         FrameBudget(
             name=each.budget.name,
@@ -78,7 +81,7 @@ def framed(covering_: tuple[Covering, ...], used: dict[str, int]) -> list[FrameB
             window=each.budget.window,
             measure=each.budget.measure,
             currency=_currency(each.budget),
-            used=used.get(each.key, 0),
+            used=used.get(each.key, 0) - own.get(each.key, 0),
             at_most=each.budget.at_most,
             missing=each.missing,
         )

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gateway.ambient import Ambient
 from gateway.domain.check import ActionCheck, RunRef
+from gateway.domain.events import event_of_decision
 from gateway.domain.frame import FrameAction
 from gateway.domain.framed_action import framed_action
 from gateway.domain.likeness import likeness
@@ -76,14 +77,15 @@ def open_case(
 
 def _ids(caller: Caller, check: ActionCheck, ambient: Ambient) -> Ids:
     given = check.run.id
+    decision_id = ambient.new_id("dec")
     return Ids(
         run_id=ambient.new_id("run")
         if given is None
         else run_id_of(caller.project_id, caller.environment, given),
         action_id=check.action.id or ambient.new_id("act"),
         attempt=check.action.attempt,
-        decision_id=ambient.new_id("dec"),
-        event_id=ambient.new_id("evt"),
+        decision_id=decision_id,
+        event_id=event_of_decision(decision_id),
         external_run=given,
         given=check.action.id is not None,
     )

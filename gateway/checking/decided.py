@@ -11,10 +11,16 @@ from gateway.checking.gathering import Framed
 from gateway.checking.observed import observations, run_started
 from gateway.domain import canonical
 from gateway.domain import decision as decisions
-from gateway.domain.events import ApprovalBody, DecisionBody, Draft, RuleWord
+from gateway.domain.events import ApprovalBody, ApprovalExpiredBody, DecisionBody, Draft, RuleWord
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef
-from gateway.domain.run_state import StateChange, change_of_approval, change_of_decision
+from gateway.domain.run_state import (
+    ActionRecord,
+    StateChange,
+    change_of_approval,
+    change_of_decision,
+    change_of_expiry,
+)
 from gateway.domain.verdicts import STOPPING
 from gateway.judging.judgement import Judgement
 from gateway.storage.ports import Append
@@ -41,8 +47,8 @@ def decided(
 ) -> Decided:
     """The run's start where it begins, observations, the decision, and the approval it asks for.
 
-    Reservations are confirmed at the amount that would run; only a `block` or a `halt` that is
-    enforced gives them back.
+    An approval that the action waited for ends before. Reservations are confirmed at the amount
+    that would run; only a `block` or a `halt` that is enforced gives them back.
     """
     decision = judgement.decision
     frame = framed.frame
@@ -51,6 +57,10 @@ def decided(
     confirm = {c.key: c.reserve(decision.amount) for c in framed.covering} if keeps else {}
     asks = decision.enforced == "require_approval"
     approval_id = ambient.new_id("apr") if asks else None
+    if framed.superseded is not None:
+        withdrawn, withdrawn_change = _withdrawn(framed, framed.superseded, ambient)
+        drafts.append(withdrawn)
+        changes.append(withdrawn_change)
     place = len(drafts)
     event, change = _decision_event(case, framed, encoded, judgement, confirm, approval_id)
     drafts.append(event)
@@ -78,11 +88,14 @@ def decided(
         action_id=case.ids.action_id if case.ids.given else None,
         expected_event=framed.expected_event,
         gathered_version=framed.version,
+        gathered_generation=framed.generation,
         allows=decision.enforced not in STOPPING,
         reads=framed.reads,
         reservation_id=case.ids.decision_id,
         confirm=confirm,
         confirm_deadline_ns=deadline_ns if confirm else 0,
+        settle_action=framed.superseded.action_id if framed.superseded else None,
+        release=framed.superseded.reservations if framed.superseded else {},
     )
     return Decided(append, place, approval)
 
@@ -104,6 +117,29 @@ def _before(case: Case, framed: Framed, ambient: Ambient) -> tuple[list[Draft], 
         drafts.insert(0, start)
         changes.insert(0, change)
     return drafts, changes
+
+
+def _withdrawn(framed: Framed, asked: ActionRecord, ambient: Ambient) -> tuple[Draft, StateChange]:
+    """The end of the approval that the action waited for until it was judged again."""
+    assert asked.approval_id is not None
+    body = ApprovalExpiredBody(
+        approval_id=asked.approval_id,
+        action_id=asked.action_id,
+        decision_id=asked.decision_id,
+        released=asked.reservations,
+        superseded=True,
+    )
+    draft = Draft(
+        id=ambient.new_id("evt"),
+        type="approval_expired",
+        occurred_at=framed.frame.time.rfc3339,
+        recorded_at=framed.frame.time.rfc3339,
+        actor="gateway",
+        body=canonical.encode(body),
+        turn_id=framed.frame.run.turn_id,
+        action_id=asked.action_id,
+    )
+    return draft, change_of_expiry(body, asked)
 
 
 def _decision_event(

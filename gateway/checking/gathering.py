@@ -13,7 +13,7 @@ from gateway.domain.check import ActionCheck
 from gateway.domain.frame import Frame, FrameContext
 from gateway.domain.observations import ContextSeen
 from gateway.domain.ruleset import Reads
-from gateway.domain.run_state import UNTRUSTED_CONTEXT, holds
+from gateway.domain.run_state import UNTRUSTED_CONTEXT, ActionRecord, awaits, holds
 from gateway.errors import Conflict
 from gateway.judging.framing import build
 from gateway.storage.ports import Gather, Gathered
@@ -22,16 +22,20 @@ from gateway.storage.ports import Gather, Gathered
 class Framed(Struct, frozen=True):
     """A gathered case: its frame, the budgets it takes from, and the truths it relied on.
 
-    `version` is what was read of the run. `starts` is true when the run begins with this check.
-    `expected_event` names the record of the action that was seen.
+    `version` is what was read of the run, in the journal's memory of this `generation`.
+    `starts` is true when the run begins with this check.
+    `expected_event` names the record of the action that was seen. `superseded` is that record, when
+    it waits for an approval that nobody needs to give any more.
     """
 
     frame: Frame
     covering: tuple[budgets.Covering, ...]
     labels: list[str]
     version: int
+    generation: int
     starts: bool
     expected_event: str | None
+    superseded: ActionRecord | None
     reads: tuple[tuple[Reads, bool], ...]
 
 
@@ -86,6 +90,7 @@ def frame_of(
     prior = prior_of(record, case.ids.attempt, now_ns, gathered.halted)
     if prior == RECORDED:
         return None
+    superseded = _asked(gathered, record) if prior is None else None
     run = (case.caller.project_id, case.ids.run_id)
     context, lacking = memory.resolve(run, case.check.context, case.check.events)
     labels = _labels(case.check, context)
@@ -104,7 +109,9 @@ def frame_of(
             likeness=case.likeness,
             history=case.check.history if case.ids.external_run is None else [],
             labels=labels,
-            budgets=budgets.framed(covering, gathered.used),
+            budgets=budgets.framed(
+                covering, gathered.used, superseded.reservations if superseded else {}
+            ),
             needs=case.needs,
         ),
         prior=prior,
@@ -119,10 +126,19 @@ def frame_of(
         covering=covering,
         labels=labels,
         version=gathered.version,
+        generation=gathered.generation,
         starts=gathered.state.last_seq == 0,
         expected_event=record.event_id if record else None,
+        superseded=superseded,
         reads=tuple((predicate, holds(gathered.state, predicate)) for predicate in case.reads),
     )
+
+
+def _asked(gathered: Gathered, record: ActionRecord | None) -> ActionRecord | None:
+    """The record, if the action waits for an approval."""
+    if record is None or record.approval_id not in gathered.state.approvals:
+        return None
+    return record if awaits(record, record.approval_id) else None
 
 
 def _labels(check: ActionCheck, context: list[FrameContext]) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from gateway.ambient import Ambient
+from gateway.checking.context_memory import ContextMemory
+from gateway.checking.identity import refuse_other_identity
 from gateway.checking.keyed_locks import KeyedLocks
 from gateway.checking.observed import observations, run_started
 from gateway.domain import canonical
@@ -37,11 +39,13 @@ from gateway.storage.ports import Append, Appended, Caller, Gather, Journal, Ref
 from gateway.telemetry import Metrics
 
 FindAction = Callable[[str, str], Awaitable[tuple[str, ActionRecord] | None]]
+ATTEMPTS_MAX = 5
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
 class Reporter:
-    """Appends what callers report. `find_older` looks up actions that the journal let go."""
+    """Appends what callers report. `find_older` finds actions by decisions that are not their last,
+    or that the journal let go. `context` is what later checks may refer to."""
 
     def __init__(
         self,
@@ -51,12 +55,14 @@ class Reporter:
         ambient: Ambient,
         metrics: Metrics,
         find_older: FindAction,
+        context: ContextMemory | None = None,
     ) -> None:
         self._current = current
         self._journal = journal
         self._ambient = ambient
         self._metrics = metrics
         self._find_older = find_older
+        self._context = context or ContextMemory()
         self._results = KeyedLocks()
 
     async def report_result(
@@ -64,35 +70,57 @@ class Reporter:
     ) -> ResultReply:
         """Record the outcome of a call and settle what it had reserved.
 
-        The same report twice is one result. A different one is a Conflict, and an event.
+        The same report twice is one result. A different one is a Conflict, and an event; so is any
+        report of a call that was not let through.
         """
         async with self._results.hold((caller.project_id, decision_id)):
-            found = await self._journal.find_action(caller.project_id, decision_id)
-            found = found or await self._find_older(caller.project_id, decision_id)
-            if found is None:
-                raise NotFound("decision_not_found", "No decision of this id in this project.")
-            run_id, action = found
-            digest = canonical.sha256(_sorted.encode(report))
-            reply = ResultReply(decision_id, run_id, action.action_id, report.status, False)
-            if action.report_digest == digest:
-                return msgspec.structs.replace(reply, repeated=True)
-            body = self._result_body(action, report, digest)
-            if action.report_digest is not None:
-                await self._append(caller, run_id, [self._draft("result_conflict", body, report)])
-                raise Conflict(
-                    "result_conflict",
-                    "Another result was reported for this decision before; this one was recorded"
-                    " as a conflict and changes nothing.",
-                )
-            await self._append(
-                caller,
-                run_id,
-                [self._draft("result", body, report)],
-                [change_of_result(body, action)],
-                settle=action,
-                released=body.released,
+            for _ in range(ATTEMPTS_MAX):
+                reply = await self._try_result(caller, decision_id, report)
+                if reply is not None:
+                    return reply
+        raise _contended()
+
+    async def _try_result(
+        self, caller: Caller, decision_id: str, report: ResultReport
+    ) -> ResultReply | None:
+        """The reply; None when the run changed before the report could be appended."""
+        found = await self._journal.find_action(caller.project_id, decision_id)
+        found = found or await self._find_older(caller.project_id, decision_id)
+        if found is None:
+            raise NotFound("decision_not_found", "No decision of this id in this project.")
+        run_id, action = found
+        if caller.agent_id is not None:
+            where = Gather(caller.project_id, caller.environment, run_id)
+            state = (await self._journal.gather(where)).state
+            refuse_other_identity(caller, RunRef(), state)
+        if action.decision_id != decision_id:
+            # Only what was stopped is judged again, so nothing ran on the strength of this one.
+            raise Conflict(
+                "decision_superseded",
+                "This decision did not let the call through, and another one stands for its"
+                " action: report the result under that one's id.",
             )
-            return reply
+        digest = canonical.sha256(_sorted.encode(report))
+        reply = ResultReply(decision_id, run_id, action.action_id, report.status, False)
+        if action.report_digest == digest:
+            return msgspec.structs.replace(reply, repeated=True)
+        body = self._result_body(action, report, digest)
+        conflict = _conflict_of(action)
+        if conflict is not None:
+            body = msgspec.structs.replace(body, released={}, labels=[])
+            draft = self._draft("result_conflict", body, report)
+            if await self._append(caller, run_id, [draft]) is None:
+                return None
+            raise conflict
+        appended = await self._append(
+            caller,
+            run_id,
+            [self._draft("result", body, report)],
+            [change_of_result(body, action)],
+            settle=action,
+            released=body.released,
+        )
+        return reply if appended is not None else None
 
     async def report_events(self, caller: Caller, batch: EventBatch) -> EventsReply:
         """Append observations to a run, which begins here if it is new."""
@@ -123,6 +151,17 @@ class Reporter:
     async def _observe(
         self, caller: Caller, run: RunRef, run_id: str, seen: list[Observation]
     ) -> EventsReply:
+        """Append observations, looking at the run again when it changed in between."""
+        for _ in range(ATTEMPTS_MAX):
+            reply = await self._try_observe(caller, run, run_id, seen)
+            if reply is not None:
+                self._context.remember((caller.project_id, run_id), (), seen)
+                return reply
+        raise _contended()
+
+    async def _try_observe(
+        self, caller: Caller, run: RunRef, run_id: str, seen: list[Observation]
+    ) -> EventsReply | None:
         gathered = await self._journal.gather(
             Gather(
                 caller.project_id,
@@ -131,6 +170,7 @@ class Reporter:
                 parent_run_id=run.parent_run_id,
             )
         )
+        refuse_other_identity(caller, run, gathered.state)
         starts = gathered.state.last_seq == 0
         now = rfc3339(self._ambient.now_ns())
         drafts, changes = observations(seen, starts=starts, now=now, ambient=self._ambient)
@@ -144,7 +184,7 @@ class Reporter:
             )
             drafts, changes = [start, *drafts], [change, *changes]
         appended = await self._append(caller, run_id, drafts, changes, run=run)
-        return EventsReply(run_id, appended.first_seq, len(drafts))
+        return EventsReply(run_id, appended.first_seq, len(drafts)) if appended else None
 
     async def _append(
         self,
@@ -156,7 +196,8 @@ class Reporter:
         run: RunRef | None = None,
         settle: ActionRecord | None = None,
         released: dict[str, int] | None = None,
-    ) -> Appended:
+    ) -> Appended | None:
+        """None when the run is not as it was read; Conflict when it is not the caller's at all."""
         if not drafts:
             last = await self._journal.last_seq(caller.project_id, run_id)
             return Appended(last, "fsync")
@@ -181,13 +222,15 @@ class Reporter:
                 retry_after=1,
                 extra={"fail_mode": "closed"},
             ) from failure
-        if isinstance(outcome, Refused):
-            raise Conflict(
-                "run_environment_mismatch",
-                "This run belongs to another environment of the project.",
-                pointer="/run/id",
-            )
-        return outcome
+        if not isinstance(outcome, Refused):
+            return outcome
+        if outcome.why != "environment":
+            return None
+        raise Conflict(
+            "run_environment_mismatch",
+            "This run belongs to another environment of the project.",
+            pointer="/run/id",
+        )
 
     def _name(self, caller: Caller, wanted: RunRef) -> tuple[RunRef, str]:
         """The run as it is called inside, with its parent named the same way."""
@@ -216,10 +259,10 @@ class Reporter:
         )
 
     def _labels(self, action: ActionRecord) -> list[str]:
-        """Output of a tool that the policy does not trust makes the run carry untrusted context."""
+        """Output of a tool that the policy does not name and trust is untrusted context."""
         ruleset = self._current()
         policy = ruleset.tool(action.tool) if ruleset else None
-        return [UNTRUSTED_CONTEXT] if policy is not None and not policy.output_trusted else []
+        return [] if policy is not None and policy.output_trusted else [UNTRUSTED_CONTEXT]
 
     def _draft(self, kind: str, body: ResultBody, report: ResultReport) -> Draft:
         now = rfc3339(self._ambient.now_ns())
@@ -238,3 +281,24 @@ class Reporter:
             content=content,
             action_id=body.action_id,
         )
+
+
+def _conflict_of(action: ActionRecord) -> Conflict | None:
+    """Why a report changes nothing, though it is recorded: None when it counts."""
+    if action.report_digest is not None:
+        return Conflict(
+            "result_conflict",
+            "Another result was reported for this decision before; this one was recorded as a"
+            " conflict and changes nothing.",
+        )
+    if action.status in ("stopped", "asked"):
+        return Conflict(
+            "result_not_expected",
+            "This decision did not let the call through; the report was recorded as a conflict"
+            " and changes nothing.",
+        )
+    return None
+
+
+def _contended() -> Unavailable:
+    return Unavailable("run_contended", "The run changes too fast; try again.", retry_after=1)

@@ -6,7 +6,7 @@ from gateway.domain.canonical import arguments_digest
 from gateway.domain.check import HistoryItem
 from gateway.domain.frame import FrameBudget, FramePast, FrameState
 from gateway.domain.likeness import likeness as likeness_of
-from gateway.domain.run_state import ActionRecord, RunState
+from gateway.domain.run_state import ActionRecord, RunState, counted
 
 
 def state_of(
@@ -41,7 +41,7 @@ def state_of(
     counters = state.counters
     return FrameState(
         calls=counters.get("calls", 0),
-        calls_of_tool=counters.get(f"tool:{tool}", 0),
+        calls_of_tool=counted(state, f"tool:{tool}"),
         identical=same_digest,
         near_identical=same_likeness,
         denials_in_a_row=counters.get("denials_in_a_row", 0),

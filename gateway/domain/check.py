@@ -13,6 +13,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from gateway.domain.observations import Observation
 from gateway.domain.verdicts import SideEffect
 
+# Names and ids of runs, agents, users, tools, actions, attempts, calls, context and MCP parties
+# stay in clear, because people search by them: a sentence fits in them, and is then not protected.
+# All other text of a check, its model, prompt version and tools too, is sealed in the frame.
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 MAX_SAFE = 2**53 - 1

@@ -76,6 +76,11 @@ class Event(Struct, frozen=True):
     epoch: int = 0
 
 
+def event_of_decision(decision_id: str) -> str:
+    """The id of a decision's event: the same number, so that a store finds it by the decision."""
+    return f"evt_{decision_id.removeprefix('dec_')}"
+
+
 class RunStartedBody(Struct, frozen=True):
     """The first event of every run, made by the gateway from the run's first request."""
 
@@ -146,12 +151,16 @@ class ApprovalBody(Struct, frozen=True):
 
 
 class ApprovalExpiredBody(Struct, frozen=True):
-    """Nobody answered in time, which means no. `released` goes back to its counters."""
+    """Nobody answered in time, which means no. `released` goes back to its counters.
+
+    `superseded` when the action was judged again before anybody answered.
+    """
 
     approval_id: str
     action_id: str
     decision_id: str
     released: dict[str, int] = {}
+    superseded: bool = False
 
 
 class ResultBody(Struct, frozen=True):

@@ -107,7 +107,8 @@ class FrameState(Struct, frozen=True):
     Counts exclude this call. `identical` and `near_identical` count among the last 50 actions
     of the run; `near_identical` means the same tool and the same arguments but for numbers,
     case, white space and word order. `spend` is per currency, in minor units, of actions let
-    through.
+    through; `*` holds all currencies after the first 32. Tools after the first 256 share one
+    `calls_of_tool`.
     """
 
     calls: int = 0

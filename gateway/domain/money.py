@@ -6,7 +6,8 @@ pointer, and where both are given and differ the call is in conflict.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any, Literal
 
 from gateway.domain import pointers
@@ -15,6 +16,9 @@ from gateway.domain.frame import FrameAmount
 from gateway.domain.ruleset import AmountPointer
 
 Source = Literal["none", "policy", "caller", "conflict"]
+STRING_MAX = 32
+# Digits only once in a way to match: linear. No exponent, which can name numbers beyond any size.
+_PLAIN = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _ZERO = "BIF CLP DJF GNF JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 _DIGITS = {**dict.fromkeys(_ZERO.split(), 0), **dict.fromkeys(_THREE.split(), 3)}
@@ -53,13 +57,13 @@ def _minor(value: Any, unit: str, currency: str) -> int | None:
         return None
     if isinstance(value, int) and unit == "minor":
         return value if abs(value) <= MAX_SAFE else None
-    if isinstance(value, str) and (len(value) > 32 or not value.isascii()):
+    if isinstance(value, str) and (len(value) > STRING_MAX or not _PLAIN.fullmatch(value)):
         return None
     try:
         exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         scaled = exact.scaleb(_DIGITS.get(currency, 2)) if unit == "major" else exact
         if not scaled.is_finite() or abs(scaled) > MAX_SAFE or scaled != int(scaled):
             return None
-    except InvalidOperation:
+    except ArithmeticError:
         return None
     return int(scaled)

@@ -11,8 +11,28 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 Short = Annotated[str, Meta(max_length=256)]
-Digits = Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
-Instant = Annotated[str, Meta(max_length=40)]
+# What is kept in clear holds no sentence. Python lets `$` stand before a last line break as well,
+# hence what follows it.
+_END = r"$(?!\n)"
+Digits = Annotated[str, Meta(pattern="^[0-9]{1,19}" + _END)]
+Token = Annotated[str, Meta(max_length=256, pattern="^[A-Za-z0-9._:/+@-]{1,256}" + _END)]
+Digest = Annotated[str, Meta(max_length=256, pattern="^(sha256:)?[0-9A-Fa-f]{8,128}" + _END)]
+MediaType = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern="^[A-Za-z0-9.+_-]{1,127}/[A-Za-z0-9.+_-]{1,127}"
+        "(; ?[A-Za-z0-9-]{1,32}=[A-Za-z0-9.+_-]{1,70}){0,2}" + _END,
+    ),
+]
+Instant = Annotated[
+    str,
+    Meta(
+        max_length=40,
+        pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+        r"(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})" + _END,
+    ),
+]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
@@ -75,10 +95,10 @@ class ContextSeen(_Observation, frozen=True, kw_only=True, tag="context"):
 
 
 class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
-    provider: Short | None = None
+    provider: Token | None = None
     id: Short | None = None
     parameters: dict[str, Any] = {}
-    prompt_version: Short | None = None
+    prompt_version: Token | None = None
     system: str | None = None
     messages: list[Any] = []
     tools: list[Any] = []
@@ -92,8 +112,8 @@ class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
 class Artifact(_Observation, frozen=True, kw_only=True, tag="artifact"):
     name: Short
     uri: Annotated[str, Meta(max_length=2048)] | None = None
-    media_type: Short | None = None
-    digest: Short | None = None
+    media_type: MediaType | None = None
+    digest: Digest | None = None
     size: Count | None = None
     content: str | None = None
 
@@ -126,12 +146,12 @@ class Gap(_Observation, frozen=True, kw_only=True, tag="gap"):
 
     tool: Short
     reason: Short
-    side_effects: list[Short] = []
-    arguments_digest: Short | None = None
+    side_effects: list[Token] = []
+    arguments_digest: Digest | None = None
 
 
 class Message(_Observation, frozen=True, kw_only=True, tag="message"):
-    role: Short
+    role: Token
     text: str
 
 
@@ -153,8 +173,11 @@ Observation = (
     | Message
 )
 
-# Fields of an observation that are identifiers, numbers or closed words. Everything else can
-# hold what an agent or a person wrote: it is content, and lives in encrypted blobs.
+# Fields of an observation that are names, identifiers, numbers or closed words, and stay in clear.
+# Everything else can hold what an agent or a person wrote: it is content, and lives in encrypted
+# blobs. `tool`, `to_agent` and the ids, like the name, the user and the agent of a run, are what
+# people search by: they are names that the caller chose, whatever it puts there. A sentence fits
+# in them, and is then not protected as content is.
 EVIDENCE_FIELDS = frozenset(
     {
         "type",

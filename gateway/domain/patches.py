@@ -23,9 +23,10 @@ class PatchRefused(ValueError):
 def apply(arguments: dict[str, Any], patches: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
     """The arguments after all patches, in order. Raises PatchRefused.
 
-    Two patches overlap when one touches a place at, above or below a place of another.
+    Two patches overlap when one touches a place at, above or below a place of another. Adding to
+    an array or removing from it moves what comes behind, so it touches the whole array.
     """
-    _refuse_overlaps(patches)
+    _refuse_overlaps(arguments, patches)
     changed = copy.deepcopy(arguments)
     for patch in patches:
         for operation in patch:
@@ -33,15 +34,30 @@ def apply(arguments: dict[str, Any], patches: Sequence[Sequence[dict[str, Any]]]
     return changed
 
 
-def _refuse_overlaps(patches: Sequence[Sequence[dict[str, Any]]]) -> None:
+def _refuse_overlaps(
+    arguments: dict[str, Any], patches: Sequence[Sequence[dict[str, Any]]]
+) -> None:
     taken: list[tuple[int, tuple[str, ...]]] = []
     for number, patch in enumerate(patches):
         for operation in patch:
-            steps = _steps(operation)
+            touched = _touched(arguments, operation)
             for other, place in taken:
-                if other != number and _related(steps, place):
-                    raise PatchRefused(f"two rules change {pointers.write(PREFIX + steps)}")
-            taken.append((number, steps))
+                if other != number and _related(touched, place):
+                    raise PatchRefused(f"two rules change {pointers.write(PREFIX + touched)}")
+            taken.append((number, touched))
+
+
+def _touched(arguments: dict[str, Any], operation: dict[str, Any]) -> tuple[str, ...]:
+    """The place that an operation touches.
+
+    An array that is not in `arguments` yet was put there by the same patch, or by one that this
+    overlaps with anyway.
+    """
+    steps = _steps(operation)
+    if operation["op"] == "replace":
+        return steps
+    parent = pointers.resolve(arguments, pointers.write(steps[:-1]))
+    return steps[:-1] if isinstance(parent, list) else steps
 
 
 def _related(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

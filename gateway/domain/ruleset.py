@@ -6,13 +6,13 @@ Built by `gateway.policies`, read by judging. It holds no compiled engine: an en
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 from msgspec.structs import force_setattr
 
+from gateway.domain.globs import fits, make_ready
 from gateway.domain.verdicts import (
     SIDE_EFFECTS,
     FailMode,
@@ -69,7 +69,7 @@ class Rule(Struct, frozen=True):
         """Whether this rule is evaluated for a call of `tool` with these side effects."""
         if self.side_effects and side_effects.isdisjoint(self.side_effects):
             return False
-        return any(fnmatchcase(tool, glob) for glob in self.tools)
+        return any(fits(tool, glob) for glob in self.tools)
 
     def governs(self, tool: str, effect: str) -> bool:
         """Whether it is a rule *for* that side effect of such tools, not one that watches calls.
@@ -78,7 +78,7 @@ class Rule(Struct, frozen=True):
         claims one more gains nothing by it.
         """
         return effect in self.side_effects or any(
-            glob != "*" and fnmatchcase(tool, glob) for glob in self.tools
+            glob != "*" and fits(tool, glob) for glob in self.tools
         )
 
     def stage_in(self, environment: str) -> Mode:
@@ -174,6 +174,8 @@ class Ruleset(Struct, frozen=True):
     def __post_init__(self) -> None:
         force_setattr(self, "tool_globs", tuple(tool.match for tool in self.tools))
         force_setattr(self, "by_id", {rule.id: rule for rule in self.rules})
+        make_ready(self.tool_globs)
+        make_ready(glob for rule in self.rules for glob in rule.tools)
 
     def environment(self, name: str) -> Environment:
         return self.environments.get(name, STRICT)
@@ -189,7 +191,7 @@ class Ruleset(Struct, frozen=True):
 @lru_cache(maxsize=8192)
 def _first_match(globs: tuple[str, ...], name: str) -> int | None:
     """The place of the first glob that matches. Names come from agents, so few are remembered."""
-    return next((place for place, glob in enumerate(globs) if fnmatchcase(name, glob)), None)
+    return next((place for place, glob in enumerate(globs) if fits(name, glob)), None)
 
 
 _UNKNOWN: frozenset[str] = frozenset(SIDE_EFFECTS)

@@ -28,6 +28,7 @@ RECENT_MAX = 50
 TOOLS_MAX = 256
 LABELS_MAX = 64
 CURRENCIES_MAX = 32
+_BOUNDED = (("tool:", TOOLS_MAX), ("spend:", CURRENCIES_MAX))
 COUNTER_MAX = 2**53 - 1
 
 ActionStatus = Literal["stopped", "asked", "let_through", "executed", "in_doubt"]
@@ -91,8 +92,9 @@ class StateChange(Struct, frozen=True, omit_defaults=True):
 class RunState(Struct):
     """The hot state of one run. The journal owns and changes it; everybody else only reads.
 
-    Counters: `calls`, `tool:<name>` (the 256 first tools), `spend:<currency>`, `denials_in_a_row`.
-    `recent` is the last 50 actions, oldest first.
+    Counters: `calls`, `tool:<name>` (the 256 first tools), `spend:<currency>` (the 32 first),
+    `denials_in_a_row`; all later tools and currencies are counted together in `tool:*` and
+    `spend:*`. `recent` is the last 50 actions, oldest first.
     """
 
     project_id: str
@@ -133,8 +135,13 @@ def apply(state: RunState, change: StateChange) -> None:
 def holds(state: RunState, predicate: Reads) -> bool:
     """Whether a predicate that a rule declared in `reads` is true of the state."""
     if isinstance(predicate, CounterReads):
-        return state.counters.get(predicate.counter, 0) + predicate.plus <= predicate.at_most
+        return counted(state, predicate.counter) + predicate.plus <= predicate.at_most
     return predicate.absent not in state.labels
+
+
+def counted(state: RunState, name: str) -> int:
+    """A counter's value. A tool or a currency past the bound has that of all of these together."""
+    return state.counters.get(_counted_as(state, name), 0)
 
 
 def change_of_decision(body: DecisionBody, event_id: str) -> StateChange:
@@ -148,7 +155,11 @@ def change_of_decision(body: DecisionBody, event_id: str) -> StateChange:
         add[f"spend:{amount.currency}"] = max(amount.value, 0)
     if body.prior is not None:
         # An id that is not judged afresh leaves the record of what happened under it.
-        return StateChange(add={"calls": 1, "denials_in_a_row": 1} if stopped else {"calls": 1})
+        # What the check brought into the run is there all the same.
+        return StateChange(
+            add={"calls": 1, "denials_in_a_row": 1} if stopped else {"calls": 1},
+            labels=tuple(body.labels),
+        )
     return StateChange(
         add=add,
         reset=() if stopped else ("denials_in_a_row",),
@@ -196,10 +207,15 @@ def change_of_expiry(body: ApprovalExpiredBody, action: ActionRecord | None) -> 
     """An approval nobody gave in time: the action stays stopped and holds nothing any more."""
     stopped = (
         msgspec.structs.replace(action, status="stopped", reservations={})
-        if action is not None and action.approval_id == body.approval_id
+        if action is not None and awaits(action, body.approval_id)
         else None
     )
     return StateChange(approval_closed=body.approval_id, closed=stopped)
+
+
+def awaits(action: ActionRecord, approval_id: str) -> bool:
+    """Whether it is this approval that the action waits for. One with a report waits for none."""
+    return action.status == "asked" and action.approval_id == approval_id
 
 
 def change_of_observation(kind: str, evidence: dict[str, Any]) -> StateChange | None:
@@ -215,7 +231,8 @@ def change_of_result(body: ResultBody, action: ActionRecord) -> StateChange:
     """A result closes the action; a failed one gives back what it had reserved and spent."""
     failed = body.status == "failed"
     add: dict[str, int] = {}
-    if failed and action.amount_currency is not None and action.status != "stopped":
+    spent = action.status in ("let_through", "in_doubt")
+    if failed and spent and action.amount_currency is not None:
         add[f"spend:{action.amount_currency}"] = -max(action.amount_value, 0)
     closed = msgspec.structs.replace(
         action,
@@ -233,22 +250,25 @@ def change_of_settlement(body: SettlementBody, action: ActionRecord) -> StateCha
     return StateChange(closed=msgspec.structs.replace(action, status=status, reservations=left))
 
 
-def _may_begin(state: RunState, name: str) -> bool:
-    """Names with an agent's words in them are bounded in number."""
-    for prefix, most in (("tool:", TOOLS_MAX), ("spend:", CURRENCIES_MAX)):
+def _counted_as(state: RunState, name: str) -> str:
+    """The counter for a name. Names with an agent's words in them are bounded in number."""
+    if name in state.counters:
+        return name
+    for prefix, most in _BOUNDED:
         if name.startswith(prefix):
-            return sum(1 for known in state.counters if known.startswith(prefix)) < most
-    return True
+            begun = sum(1 for known in state.counters if known.startswith(prefix))
+            return name if begun < most else f"{prefix}*"
+    return name
 
 
 def _count(state: RunState, change: StateChange) -> None:
     for name in change.reset:
         state.counters[name] = 0
     for name, amount in change.add.items():
-        if name in state.counters or _may_begin(state, name):
-            total = state.counters.get(name, 0) + amount
-            # Beyond this a frame could not hold it, and a store not either.
-            state.counters[name] = max(-COUNTER_MAX, min(COUNTER_MAX, total))
+        place = _counted_as(state, name)
+        total = state.counters.get(place, 0) + amount
+        # Beyond this a frame could not hold it, and a store not either.
+        state.counters[place] = max(-COUNTER_MAX, min(COUNTER_MAX, total))
 
 
 def _act(state: RunState, change: StateChange) -> None:

@@ -34,8 +34,9 @@ SIDE_EFFECTS: Final[tuple[SideEffect, ...]] = (
 SEVERITY: Final[dict[Verdict, int]] = {verdict: rank for rank, verdict in enumerate(VERDICTS)}
 STOPPING: Final[frozenset[Verdict]] = frozenset({"require_approval", "block", "halt"})
 
-# Spending that may have happened counts as spent for these; for anything else it is released.
-SPENDING: Final[frozenset[str]] = frozenset({"payment", "message", "delete", "deploy"})
+# A call that does no more than this is given its reservations back when its outcome stays unknown;
+# what any other one may have done counts as spent.
+RELEASED: Final[frozenset[str]] = frozenset({"read", "network"})
 
 
 def most_severe(verdicts: Iterable[Verdict]) -> Verdict:

@@ -41,8 +41,8 @@ class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
     journal: Annotated[
         Literal["closed", "open", "spool"],
         Meta(
-            description="What a check that cannot be remembered means: `closed` stops it, `open` leaves"
-            " it to the fail mode. `spool` is `closed` where there is no spool."
+            description="What a check that cannot be remembered means: `closed` stops it, `open`"
+            " leaves it to the fail mode. `spool` is `closed` where there is no spool."
         ),
     ] = "closed"
     budgets: Annotated[tuple[Budget, ...], Meta(description="What may be spent or called.")] = ()

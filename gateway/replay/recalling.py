@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from gateway.domain.decision import Decision
-from gateway.domain.events import DecisionBody, Event
+from gateway.domain.events import DecisionBody, Event, event_of_decision
 from gateway.domain.fold import Folded, PastEvent, fold
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef, CheckReply, reply_of
 from gateway.domain.run_state import ActionRecord, Approval, RunState
 from gateway.replay.opening import open_content
 from gateway.storage.keyring import Keyring
-from gateway.storage.ports import Journal, Ledger, StoredEvent
+from gateway.storage.ports import Gather, Journal, Ledger, StoredEvent
 
 PAGE = 1000
 _event = msgspec.json.Decoder(Event)
@@ -21,7 +21,7 @@ _decision = msgspec.json.Decoder(Decision)
 
 
 class Recalling:
-    """Reads the ledger for the hot path's rare questions. `journal` is asked first for replies."""
+    """Reads the ledger for the hot path's rare questions. `journal` is asked first."""
 
     def __init__(self, ledger: Ledger, keyring: Keyring, base_url: str) -> None:
         self._ledger = ledger
@@ -42,14 +42,26 @@ class Recalling:
     async def find_action(
         self, project_id: str, decision_id: str
     ) -> tuple[str, ActionRecord] | None:
-        """The run and the record of the action that a decision judged."""
-        stored = await self._ledger.event_by_decision(project_id, decision_id)
-        if stored is None:
+        """The run and the present record of an action, by any decision that was given for it."""
+        # What leaves the journal is in the ledger by then, so looking in this order misses nothing.
+        event_id = event_of_decision(decision_id)
+        place = await self.journal.locate(project_id, event_id) if self.journal else None
+        if place is None:
+            stored = await self._ledger.event_by_decision(project_id, decision_id)
+            if stored is None:
+                return None
+            event = _event.decode(stored.record)
+            place = (event.run_id, event.environment, event.action_id)
+        run_id, environment, action_id = place
+        if action_id is None:
             return None
-        event = _event.decode(stored.record)
-        folded = await self._fold(project_id, event.run_id)
-        action = folded.actions.get(event.action_id or "") if folded else None
-        return None if action is None else (event.run_id, action)
+        if self.journal is not None:
+            ask = Gather(project_id, environment, run_id, action_id=action_id)
+            action = (await self.journal.gather(ask)).action
+        else:
+            folded = await self._fold(project_id, run_id)
+            action = folded.actions.get(action_id) if folded else None
+        return None if action is None else (run_id, action)
 
     async def reply(
         self, project_id: str, run_id: str, record: ActionRecord, approval: Approval | None

@@ -44,6 +44,7 @@ class Gathered(Struct, frozen=True):
 
     `halted` counts the run's parents too. `used` is what each counter holds without this call.
     `stored_environment` differs from the caller's when the run belongs to another environment.
+    `generation` names the memory that was read: it changes when a failed write drops it.
     """
 
     state: RunState
@@ -52,13 +53,15 @@ class Gathered(Struct, frozen=True):
     action: ActionRecord | None
     used: dict[str, int]
     stored_environment: str
+    generation: int = 0
 
 
 class Append(Struct, frozen=True):
     """Events and state changes that belong together: all of them become durable, or none.
 
     `action_id` and `expected_event` say which record of the action the judgement saw (None: the id
-    was unused), at `gathered_version` of the run. `allows` is true when the decision lets the
+    was unused), at `gathered_version` of the run; `gathered_generation` is that of what was
+    gathered, None where nothing of it was relied on. `allows` is true when the decision lets the
     call through: then the run and its parents must not be halted. `reads` are predicates with the
     truth they had when gathered. `confirm` turns tentative reservations into confirmed ones at
     these amounts, with a deadline; `release` gives back confirmed ones of `settle_action`.
@@ -74,6 +77,7 @@ class Append(Struct, frozen=True):
     action_id: str | None = None
     expected_event: str | None = None
     gathered_version: int = 0
+    gathered_generation: int | None = None
     allows: bool = False
     reads: tuple[tuple[Reads, bool], ...] = ()
     reservation_id: str = ""
@@ -154,6 +158,10 @@ class Journal(Protocol):
         self, project_id: str, decision_id: str
     ) -> tuple[str, ActionRecord] | None:
         """(run id, record) of a hot action, by the decision that judged it last."""
+        ...
+
+    async def locate(self, project_id: str, event_id: str) -> tuple[str, str, str | None] | None:
+        """(run id, environment, action id) of an event that is still in the journal."""
         ...
 
     async def recall(self, project_id: str, run_id: str, event_id: str) -> RunEntry | None:

@@ -6,20 +6,26 @@ is masked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from checkrein._ids import now
 from checkrein._masking import Masker
-from checkrein._names import identifier
+from checkrein._names import digest, identifier, media_type, token
 from checkrein._plain import Plainer
 from checkrein._sizes import EVENT_BYTES, fit
 
-_NAMES = frozenset(
-    {"name", "label", "role", "tool", "to_agent", "provider", "prompt_version", "media_type"}
-)
-_IDS = frozenset({"turn_id", "action_id", "parent_id", "child_run_id", "decision_id", "to_agent"})
+_NAMES = frozenset({"name", "label", "tool"})
+_IDS = ("turn_id", "action_id", "parent_id", "child_run_id", "decision_id", "to_agent")
+# One value that the gateway refuses would take a whole batch with it.
+_FITTING: dict[str, Callable[[object], str]] = {
+    **dict.fromkeys(_IDS, identifier),
+    **dict.fromkeys(("role", "provider", "prompt_version"), token),
+    **dict.fromkeys(("digest", "arguments_digest"), digest),
+    "media_type": media_type,
+}
 _EVIDENCE = frozenset(
     {
         *("tool", "to_agent", "provider", "prompt_version", "media_type", "role"),
@@ -51,8 +57,8 @@ def make(kind: str, client_seq: int, masker: Masker, fields: dict[str, Any]) -> 
             body[name] = plain.value
         else:
             body[name] = fit(masker.value(plain.value), EVENT_BYTES // contents)[0]
-        if name in _IDS:
-            body[name] = identifier(value)
+        if name in _FITTING:
+            body[name] = _FITTING[name](value)
         elif name in _NAMES and isinstance(body[name], str):
             body[name] = body[name][:256]
     encoded = msgspec.json.encode(body)

@@ -12,20 +12,24 @@ from tests.api.asking import check, new_name, problem, result
 from tests.api.live import Live, json
 
 
-def test_a_decision_is_a_whole_snapshot(client: httpx2.Client) -> None:
+def test_a_decision_is_a_whole_snapshot(live: Live) -> None:
     """S1-18, S1-20: what was seen, what was said, what was decided, by which policy."""
-    reply = check(
-        client,
-        "stripe.refund",
-        arguments={"amount": 450000, "customer": "cus_9281"},
-        run={"id": new_name(), "agent_id": "billing"},
-        request={"user": "Charge the customer.", "plan": {"text": "Charge.", "tool": "stripe.x"}},
-        context=[{"id": "c1", "source": "crm", "trusted": True, "text": "cus_9281 owes 4,500"}],
-        external_state={"balance": 3},
-    )
-    result(client, reply["decision_id"], status="failed", error={"type": "Declined"})
+    with live.client("staging") as client:
+        reply = check(
+            client,
+            "stripe.refund",
+            arguments={"amount": 450000, "customer": "cus_9281"},
+            run={"id": new_name(), "agent_id": "billing"},
+            request={
+                "user": "Charge the customer.",
+                "plan": {"text": "Charge.", "tool": "stripe.x"},
+            },
+            context=[{"id": "c1", "source": "crm", "trusted": True, "text": "cus_9281 owes 4,500"}],
+            external_state={"balance": 3},
+        )
+        result(client, reply["decision_id"], status="failed", error={"type": "Declined"})
 
-    snapshot = json(client.get(f"/v1/decisions/{reply['decision_id']}"))
+        snapshot = json(client.get(f"/v1/decisions/{reply['decision_id']}"))
 
     frame = snapshot["frame"]
     assert frame["action"]["arguments"] == {"amount": 450000, "customer": "cus_9281"}

@@ -192,3 +192,15 @@ def test_reporting_needs_a_key_that_may_check(
 
 def _quoted(name: str) -> str:
     return "".join(f"%{byte:02X}" for byte in name.encode())
+
+
+def test_a_result_of_a_stopped_call_or_of_an_earlier_decision_is_refused(
+    client: httpx2.Client,
+) -> None:
+    """N8: a report settles what its own decision let through, and nothing else."""
+    named = {"run": {"id": new_name()}, "id": new_name("act")}
+    first = check(client, "files.delete", attempt="1", **named)
+    problem(result(client, first["decision_id"], status="failed"), 409, "result_not_expected")
+    check(client, "files.delete", attempt="2", **named)
+
+    problem(result(client, first["decision_id"], status="failed"), 409, "decision_superseded")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateway.checking.checker import Checker
+from gateway.checking.context_memory import ContextMemory
 from gateway.checking.reporter import Reporter
 from gateway.checking.timers import Timers
 from gateway.domain.reply import CheckReply
@@ -69,7 +70,7 @@ class Bench:
         self.control = EmbeddedControl(self.folder / "control.db", self.ambient)
         keyring = Keyring(self.control, self.master)
         self.ledger = await open_ledger(self.folder / "ledger.db", writing=False)
-        recalling = Recalling(self.ledger, keyring, "http://gateway")
+        recalling = self.recalling = Recalling(self.ledger, keyring, "http://gateway")
 
         async def reload(project_id: str, run_id: str) -> Reloaded | None:
             found = await recalling.run(project_id, run_id)
@@ -80,16 +81,21 @@ class Bench:
         )
         recalling.journal = self.journal
         self.metrics = Metrics()
+        context = ContextMemory()
         parts = {"journal": self.journal, "ambient": self.ambient, "metrics": self.metrics}
         self.checker = Checker(
             current=lambda: self.rules,
             engine=self.engine,
             recall=recalling.reply,
             base_url="http://gateway",
+            context=context,
             **parts,
         )
         self.reporter = Reporter(
-            current=lambda: self.rules, find_older=recalling.find_action, **parts
+            current=lambda: self.rules,
+            find_older=recalling.find_action,
+            context=context,
+            **parts,
         )
         self.timers = Timers(self.journal, self.ambient)
         return self

@@ -116,8 +116,17 @@ async def test_a_key_bound_to_an_agent_does_not_reach_another_agents_run(bench):
     await bench.check(run={**RUN, "agent_id": "bot"})
     bound = msgspec.structs.replace(CALLER, agent_id="other")
 
+    reply = await bench.check(run=RUN)
+    batch = {"run": RUN, "events": [{"type": "plan", "text": "p"}]}
+
     with pytest.raises(Forbidden):
         await bench.check(bound, run=RUN)
+    with pytest.raises(Forbidden):
+        await bench.reporter.report_events(bound, msgspec.convert(batch, EventBatch))
+    with pytest.raises(Forbidden):
+        await bench.reporter.end_run(bound, "my run", RunEnd("failed"))
+    with pytest.raises(Forbidden):
+        await bench.reporter.report_result(bound, reply.decision_id, ResultReport("failed"))
 
 
 async def test_history_counts_for_a_caller_without_a_run(bench):

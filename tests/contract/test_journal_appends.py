@@ -128,7 +128,24 @@ async def test_runs_that_are_each_other_s_parents_are_answered(hot):
         )
 
     assert not (await hot.journal.gather(make.ask("run_a"))).halted
-    assert not (await hot.journal.gather(make.ask("run_0"))).halted
+    assert not (await hot.journal.gather(make.ask("run_24"))).halted
+    # With more runs above it than are looked at, a run may be below a halted one.
+    assert (await hot.journal.gather(make.ask("run_23"))).halted
+
+
+@pytest.mark.parametrize("depth", [16, 17, 18, 30])
+async def test_no_chain_of_parents_is_long_enough_to_leave_a_halt_behind(hot, depth):
+    """design 2: deeper than is looked at, nothing is let through."""
+    for number in range(depth + 1):
+        parent = f"run_{number - 1}" if number else None
+        await make.done(hot.journal, make.starting(f"run_{number}", parent_run_id=parent))
+    await make.done(hot.journal, make.halting("run_0"))
+    await hot.reopen()
+
+    allowed, _ = make.decision("act_1", f"run_{depth}")
+    assert await make.refused(hot.journal, allowed) == "halted"
+    stopped, _ = make.decision("act_1", f"run_{depth}", allows=False)
+    assert await make.done(hot.journal, stopped) == 2
 
 
 async def test_an_action_id_is_used_once(hot):
@@ -181,6 +198,25 @@ async def test_an_action_is_found_by_the_decision_that_judged_it_last(hot):
     assert await hot.journal.find_action("prj_1", made.decision_id) is None
     assert await hot.journal.find_action("prj_1", replaced.decision_id) == ("run_1", replaced)
     assert await hot.journal.find_action("prj_2", replaced.decision_id) is None
+
+
+async def test_an_event_is_located_for_as_long_as_the_journal_has_it(hot):
+    """By its id alone, within its project: so a replaced decision still leads to its action."""
+    appended = make.decision("act_1")[0]
+    await make.done(hot.journal, appended)
+    event_id = appended.drafts[0].id
+
+    assert await hot.journal.locate("prj_1", event_id) == (
+        "run_1",
+        appended.environment,
+        appended.drafts[0].action_id,
+    )
+    assert await hot.journal.locate("prj_2", event_id) is None
+    assert await hot.journal.locate("prj_1", "evt_unknown") is None
+
+    await hot.drain.settle(await hot.drain.claim(100))
+
+    assert await hot.journal.locate("prj_1", event_id) is None
 
 
 async def test_of_two_reports_of_one_action_one_is_appended(hot):

@@ -83,9 +83,9 @@ class GatewayProcess:
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line:
-            raise NotStarted(f"exit code {self._process.wait()}\n{self.tail()}")
-        ready = json.loads(line)
+        ready = json.loads(line) if line else {}
+        if "url" not in ready:
+            raise NotStarted(f"exit code {self._process.wait()}, {ready}\n{self.tail()}")
         self.port = int(ready["url"].rpartition(":")[2])
         self.key = ready["api_key"] or self.key
         return self

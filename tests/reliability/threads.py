@@ -20,7 +20,10 @@ def together(works: Sequence[Callable[[], T]]) -> list[T]:
 
 @contextmanager
 def meanwhile(*works: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Run these while the block runs; each gets an event that is set when the block has ended."""
+    """Run these while the block runs; each gets an event that is set when the block has ended.
+
+    When one of them fails, that is the failure, whatever came of it in the block.
+    """
     ended = threading.Event()
     with ThreadPoolExecutor(len(works)) as pool:
         futures = [pool.submit(work, ended) for work in works]
@@ -28,5 +31,5 @@ def meanwhile(*works: Callable[[threading.Event], None]) -> Iterator[None]:
             yield
         finally:
             ended.set()
-        for future in futures:
-            future.result()
+            for future in futures:
+                future.result()

@@ -54,12 +54,11 @@ class Traffic:
         generation = self._made // 40
         make = chance.choice(_MAKERS)
         body: Body = {"action": make(chance)}
-        body["run"] = {
-            "id": f"{self._seed}/{generation}/{chance.randrange(self._runs)}",
-            "agent_id": f"agent {chance.randrange(3)}",
-        }
-        if chance.random() < 0.3:
-            body["run"]["user_id"] = f"user {chance.randrange(3)}"
+        run = chance.randrange(self._runs)
+        # Who acts in a run, and for whom, is the same in all of its checks.
+        body["run"] = {"id": f"{self._seed}/{generation}/{run}", "agent_id": f"agent {run % 3}"}
+        if run % 2:
+            body["run"]["user_id"] = f"user {generation % 3}"
         if chance.random() < 0.5:
             body |= _evidence(chance)
         return body

@@ -30,6 +30,7 @@ CAP = RuleVerdict(
     reason="At most 100.",
     patch=({"op": "replace", "path": "/action/arguments/amount", "value": 100},),
 )
+NO_CHANGE = {"op": "replace", "path": "/action/arguments/amount", "value": 450}
 
 
 class SayingEngine:
@@ -106,6 +107,30 @@ async def test_a_decision_judged_again_is_the_same_to_the_byte(ledger, says):
 
     assert (again.outcome, again.pointer, again.failures) == ("exact", None, ())
     assert again.decision == (await recorded(ledger)).decision
+
+
+async def test_a_failure_after_a_patch_that_changes_nothing_is_taken_from_its_own_round(ledger):
+    """R1: the two rounds have equal frames, and only in the second did the rule fail."""
+    cap = RuleResult("b.two", verdicts=(msgspec.structs.replace(CAP, patch=(NO_CHANGE,)),))
+    seen: list[str] = []
+
+    def says(rule: str, frame: dict[str, Any]) -> RuleResult:
+        seen.append(rule)
+        if rule == "b.two":
+            return cap
+        return RuleResult(rule, failure="timeout") if seen.count(rule) > 1 else RuleResult(rule)
+
+    await record(ledger, says)
+    rounds = (await recorded(ledger)).rounds
+    assert [[each.failure for each in round_.results] for round_ in rounds] == [
+        [None, None],
+        ["timeout", None],
+    ]
+
+    well = SayingEngine(lambda rule, frame: cap if rule == "b.two" else RuleResult(rule))
+    again = await rejudge(well, RULES, await recorded(ledger))
+
+    assert (again.outcome, again.failures) == ("exact", ("a.one",))
 
 
 async def test_another_answer_is_shown_where_it_first_differs(ledger):

@@ -10,6 +10,7 @@ import threading
 from gateway.storage.embedded.eviction import _delete
 from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
+from gateway.storage.ports import Reserve
 from tests.contract import appends as make
 from tests.contract.backends import EmbeddedHot
 from tests.make import NOON_NS
@@ -68,6 +69,28 @@ async def test_a_run_that_was_appended_to_meanwhile_stays(tmp_path):
     assert await delete(NOON_NS) == 0
     assert await delete(NOON_NS + 1) == 1
     await hot.close()
+
+
+async def test_counters_go_when_their_window_is_over(tmp_path):
+    """The file does not grow by every minute's budget; what a run has spent is kept for it."""
+    hot = await EmbeddedHot(tmp_path).open()
+    over = ["a|production|user=u|2026-11-20T11:59", "a|production|user=u|2026-11-20T11"]
+    over += ["a|production|user=u|2026-11-19", "a|production|user=u|2026-10"]
+    stay = ["a|production|user=u|2026-11-20T12:00", "a|production|user=u|2026-11-20T12"]
+    stay += ["a|production|user=u|2026-11-20", "a|production|user=u|2026-11"]
+    stay += ["a|production|run=run_1|run", "plain"]
+    confirm = dict.fromkeys([*over, *stay], 5)
+    wishes = tuple(Reserve(key, 5) for key in confirm)
+    await hot.journal.gather(make.ask(reserve=wishes, reservation_id="dec_1"))
+    await make.done(hot.journal, make.append(reservation_id="dec_1", confirm=confirm))
+
+    for limit in (2, 2, 100):
+        await hot.journal.evict_idle(NOON_NS, limit)
+
+    await hot.reopen()
+    seen = await hot.journal.gather(make.ask(reserve=wishes, reservation_id="dec_2"))
+    await hot.close()
+    assert seen.used == {**dict.fromkeys(over, 0), **dict.fromkeys(stay, 5)}
 
 
 def _embedded(hot: EmbeddedHot) -> EmbeddedJournal:

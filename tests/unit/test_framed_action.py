@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.domain import canonical
@@ -20,8 +20,11 @@ from gateway.domain.side_effects import side_effects
 from tests import make
 
 safe = st.integers(-(2**53) + 1, 2**53 - 1)
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.builds(
+    lambda digits, places: digits / 10.0**places, safe, st.integers(0, 24)
+)
 json_values = st.recursive(
-    st.none() | st.booleans() | safe | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | safe | numbers | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -31,6 +34,23 @@ json_values = st.recursive(
 def test_the_digest_is_that_of_the_rfc_8785_form(arguments):
     """design 4: 10 and 10.0 are equal; the fast path never differs from the reference."""
     assert canonical.jcs(arguments) == rfc8785.dumps(arguments)
+
+
+@given(st.lists(numbers, max_size=50))
+def test_every_float_is_written_as_in_rfc_8785(values):
+    assert canonical.jcs(values) == rfc8785.dumps(values)
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(min_codepoint=0xD000, exclude_categories=["Cs"])), safe, max_size=8
+    )
+)
+@example({"\uffee": 1, "\U0001f600": 2})
+@example({"\uffee": 0.5, "\U0001f600": 2})
+def test_keys_on_both_sides_of_the_surrogates_are_in_order(value):
+    """There the orders by code points and by UTF-16 units differ."""
+    assert canonical.jcs(value) == rfc8785.dumps(value)
 
 
 def test_numbers_and_strings_of_the_same_digits_differ():
@@ -63,6 +83,22 @@ def test_key_order_does_not_matter():
         (None, "minor", "USD", None),
         ([1], "minor", "USD", None),
         (2**53, "minor", "USD", None),
+        ("+5", "minor", "USD", 5),
+        ("-5", "minor", "USD", -5),
+        ("9e999999", "minor", "USD", None),
+        ("1e1000000", "major", "USD", None),
+        ("-1e999999999", "minor", "USD", None),
+        ("1e2", "minor", "USD", None),
+        ("1_0", "minor", "USD", None),
+        (" 1", "minor", "USD", None),
+        ("1\n", "minor", "USD", None),
+        ("5.", "minor", "USD", None),
+        (".5", "major", "USD", None),
+        ("٣", "minor", "USD", None),
+        ("inf", "major", "USD", None),
+        ("", "major", "USD", None),
+        (1e308, "major", "USD", None),
+        (5e-324, "major", "USD", None),
     ],
 )
 def test_an_amount_counts_only_when_it_is_exactly_minor_units(value, unit, currency, minor):

@@ -9,10 +9,13 @@ from gateway.storage.ports import Append, RefusedWhy
 
 
 def refusal(
-    append: Append, hot: HotRun, runs: HotRuns, reservations: Reservations
+    append: Append, hot: HotRun, runs: HotRuns, reservations: Reservations, generation: int
 ) -> RefusedWhy | None:
-    """Why the append must be judged again, or None."""
+    """Why the append must be judged again, or None. `generation` is that of the memory now."""
     state = hot.state
+    # What was seen in a memory that a failed write took away never happened.
+    if append.gathered_generation not in (None, generation):
+        return "predicate"
     if hot.known and state.environment != append.environment:
         return "environment"
     if append.allows and runs.halted((append.project_id, append.run_id), append.parent_run_id):

@@ -6,15 +6,19 @@ While a run leaves, nobody can bring it back: the delete and a reload would cros
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from pathlib import Path
 
+from gateway.domain.instants import rfc3339
 from gateway.errors import StorageFailure
 from gateway.storage.embedded.connections import open_reader
 from gateway.storage.embedded.hot_runs import HotRuns, Key
 from gateway.storage.embedded.writer import Writer
 
 LOOK_MAX = 5000
+# A month, a day, an hour or a minute.
+_WINDOW = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2}(T[0-9]{2}(:[0-9]{2})?)?)?")
 
 # A slice of the runs in key order, so that each step costs the same however many there are.
 SLICE = """
@@ -36,6 +40,11 @@ DELETE_RUN = """
                 AND action.deadline_ns IS NOT NULL
         )
 """
+COUNTERS = """
+    SELECT project_id, key FROM counter
+    WHERE (project_id, key) > (?, ?) ORDER BY project_id, key LIMIT ?
+"""
+DELETE_COUNTER = "DELETE FROM counter WHERE project_id = ? AND key = ?"
 DELETE_ACTIONS = "DELETE FROM action WHERE project_id = ? AND run_id = ?"
 DELETE_APPROVALS = "DELETE FROM approval WHERE project_id = ? AND run_id = ?"
 
@@ -49,13 +58,18 @@ class Eviction:
         self._runs = runs
         self._writer = writer
         self._after: Key = ("", "")
+        self._counters_after: Key = ("", "")
         self._busy = asyncio.Lock()
 
     async def step(self, idle_before_ns: int, limit: int) -> int:
-        """Look at the next slice of runs; forget at most `limit`; return how many."""
+        """Look at the next slice of runs; forget at most `limit`; return how many.
+
+        At most as many counters go with them.
+        """
         async with self._busy:
             try:
                 seen = await asyncio.to_thread(self._look)
+                counters = await asyncio.to_thread(self._look_at_counters)
             except sqlite3.Error as error:
                 raise StorageFailure(f"the runs cannot be read: {error}") from error
             idle = [(seen_[0], seen_[1]) for seen_ in seen if seen_[2] < idle_before_ns][:limit]
@@ -63,6 +77,7 @@ class Eviction:
                 self._after = idle[-1]
             else:
                 self._after = (seen[-1][0], seen[-1][1]) if len(seen) == LOOK_MAX else ("", "")
+            await self._forget_counters(counters, idle_before_ns, limit)
             leaving = self._runs.leave(idle)
             try:
                 return await self._writer.run(lambda db: _delete(db, leaving, idle_before_ns))
@@ -81,6 +96,28 @@ class Eviction:
 
     def _look(self) -> list[tuple[str, str, int]]:
         return self._reader.execute(SLICE, (*self._after, LOOK_MAX)).fetchall()
+
+    def _look_at_counters(self) -> list[Key]:
+        return self._reader.execute(COUNTERS, (*self._counters_after, LOOK_MAX)).fetchall()
+
+    async def _forget_counters(self, seen: list[Key], before_ns: int, limit: int) -> None:
+        """Forget counters whose window was over by then: nobody asks for them again."""
+        over = [each for each in seen if _is_over(each[1], before_ns)][:limit]
+        if over:
+            await self._writer.run(lambda db: db.executemany(DELETE_COUNTER, over))
+        if len(over) == limit:
+            self._counters_after = over[-1]
+        else:
+            self._counters_after = seen[-1] if len(seen) == LOOK_MAX else ("", "")
+
+
+def _is_over(key: str, before_ns: int) -> bool:
+    """Whether a counter's key ends in the beginning of a UTC window that was over by then.
+
+    The others stay: a run that comes back from the ledger goes on with what it has spent.
+    """
+    begins = key.rpartition("|")[2]
+    return _WINDOW.fullmatch(begins) is not None and begins < rfc3339(before_ns)[: len(begins)]
 
 
 def _delete(db: sqlite3.Connection, keys: list[Key], idle_before_ns: int) -> int:

@@ -103,15 +103,20 @@ class HotRuns:
         return None
 
     def halted(self, key: Key, parent_run_id: str | None) -> bool:
-        """Whether the run or one above it was halted."""
+        """Whether the run or one above it was halted.
+
+        A run with more above it than are looked at counts as halted: else a long enough chain of
+        parents would be a way out of a halt.
+        """
         hot = self._runs.get(key)
         if hot is not None and parent_run_id is None and hot.state.parent_run_id is None:
             return hot.state.halted
-        for step in self._upwards(key, parent_run_id):
+        above = self._upwards(key, parent_run_id)
+        for step in above:
             hot = self.get(step)
             if hot is not None and hot.state.halted:
                 return True
-        return False
+        return len(above) > PARENTS_MAX + 1
 
     def action(self, hot: HotRun, action_id: str) -> ActionRecord | None:
         """The record of an action of the run, however long ago."""
@@ -145,13 +150,16 @@ class HotRuns:
     def _upwards(self, key: Key, parent_run_id: str | None) -> list[Key]:
         """The run and those above it, as far as they can be read without waiting.
 
-        Runs that are each other's parents come more than once; the bound ends that.
+        At most PARENTS_MAX + 1 above, the last of which says that there are too many. Runs that
+        are each other's parents come once.
         """
         found = [key]
         hot = self.get(key)
         parent = (hot.state.parent_run_id if hot else None) or parent_run_id
-        while parent is not None and len(found) <= PARENTS_MAX:
+        while parent is not None and len(found) <= PARENTS_MAX + 1:
             step = (key[0], parent)
+            if step in found:
+                break
             found.append(step)
             above = self.get(step)
             parent = above.state.parent_run_id if above else None

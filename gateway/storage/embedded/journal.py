@@ -76,6 +76,7 @@ class EmbeddedJournal:
         self._runs = HotRuns(self._reader, hot_runs_max)
         self._reservations = Reservations(self._reader)
         self._next_row: int | None = None
+        self._generation = 0
         self._figures: JournalFigures | None = None
         self._figures_until = 0.0
         self._writer = Writer(connection, path, on_failure=self._drop_memory)
@@ -97,6 +98,7 @@ class EmbeddedJournal:
                 action=self._runs.action(hot, ask.action_id) if ask.action_id else None,
                 used=self._reservations.reserve(ask.project_id, ask.reservation_id, ask.reserve),
                 stored_environment=state.environment,
+                generation=self._generation,
             )
         except UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
@@ -105,7 +107,9 @@ class EmbeddedJournal:
         hot = await self._presence.ready(append)
         # From here until the rows are queued nothing waits.
         try:
-            why = refusal(append, hot, self._runs, self._reservations)
+            why = refusal(append, hot, self._runs, self._reservations, self._generation)
+            # Read before anything changes: after that nothing may fail.
+            self._reservations.load(append.project_id, (*append.confirm, *append.release))
         except UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
         if why is not None:
@@ -113,8 +117,8 @@ class EmbeddedJournal:
         self._writer.check_room()
         taken = take_in(append, hot, self._row(), self._ambient.now_ns())
         self._next_row = hot.last_row + 1
-        self._reservations.forget(append.reservation_id)
         self._reservations.begin(append.project_id, taken.moved)
+        self._reservations.forget(append.reservation_id)
         outcome: asyncio.Future[StorageFailure | None]
         outcome = asyncio.get_running_loop().create_future()
 
@@ -146,6 +150,16 @@ class EmbeddedJournal:
         latest = self._runs.action(hot, rows.decode_action(blob).action_id) if hot else None
         # On disk may be an older record than in memory.
         return (run_id, latest) if latest and latest.decision_id == decision_id else None
+
+    async def locate(self, project_id: str, event_id: str) -> tuple[str, str, str | None] | None:
+        found = self._read(rows.SELECT_PLACE, event_id, project_id)
+        if not found:
+            return None
+        run_id, environment, raw = found[0]
+        try:
+            return run_id, environment, record.decode(raw)[0].action_id
+        except ValueError as error:
+            raise StorageFailure(f"event {event_id} cannot be opened: {error}") from error
 
     async def recall(self, project_id: str, run_id: str, event_id: str) -> RunEntry | None:
         found = self._read(rows.SELECT_EVENT, event_id, project_id, run_id)
@@ -208,6 +222,7 @@ class EmbeddedJournal:
 
     def _drop_memory(self) -> None:
         """After a failed write only the disk is to be believed."""
+        self._generation += 1
         self._runs.clear()
         self._reservations.clear()
         self._next_row = None

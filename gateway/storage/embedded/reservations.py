@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -56,13 +56,15 @@ class Reservations:
         self.forget(reservation_id)
         used: dict[str, int] = {}
         held: dict[str, tuple[int, int]] = {}
-        for wish in wishes:
-            counter = self._counter((project_id, wish.key))
+        # Every counter is read before any is changed: a read that fails holds nothing.
+        counters = [self._counter((project_id, wish.key)) for wish in wishes]
+        for wish, counter in zip(wishes, counters, strict=True):
             used[wish.key] = counter.used(reservation_id)
             held[wish.key] = (wish.amount, used[wish.key])
-            counter.tentative[reservation_id] = wish.amount
         if held:
             self._reservations[reservation_id] = _Reservation(project_id, held)
+        for wish, counter in zip(wishes, counters, strict=True):
+            counter.tentative[reservation_id] = wish.amount
         return used
 
     def forget(self, reservation_id: str) -> None:
@@ -71,7 +73,10 @@ class Reservations:
         if reservation is None:
             return
         for key in reservation.held:
-            self._counter((reservation.project_id, key)).tentative.pop(reservation_id, None)
+            # A counter that is held is in memory.
+            counter = self._counters.get((reservation.project_id, key))
+            if counter is not None:
+                counter.tentative.pop(reservation_id, None)
 
     def covers(self, project_id: str, reservation_id: str, amounts: Mapping[str, int]) -> bool:
         """Whether these amounts may be confirmed.
@@ -91,6 +96,11 @@ class Reservations:
             if amount > held and self._counter((project_id, key)).used(reservation_id) > seen:
                 return False
         return True
+
+    def load(self, project_id: str, keys: Iterable[str]) -> None:
+        """Bring counters into memory, so that `begin` on them reads nothing and cannot fail."""
+        for key in keys:
+            self._counter((project_id, key))
 
     def begin(self, project_id: str, amounts: Mapping[str, int]) -> None:
         """Add to the totals; the same amounts are on their way to the disk until `written`."""
