@@ -7,14 +7,15 @@ would refuse is replaced by its digest, so that an odd character is no way to an
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
+
+import re2
 
 MAX_CHARS = 256
 # What the gateway keeps in clear holds no sentence.
-_TOKEN = re.compile(r"[A-Za-z0-9._:/+@-]{1,256}")
-_HEX = re.compile(r"(sha256:)?[0-9A-Fa-f]{8,128}")
-_MEDIA_TYPE = re.compile(
+_TOKEN = re2.compile(r"[A-Za-z0-9._:/+@-]{1,256}")
+_HEX = re2.compile(r"(sha256:)?[0-9A-Fa-f]{8,128}")
+_MEDIA_TYPE = re2.compile(
     r"[A-Za-z0-9.+_-]{1,127}/[A-Za-z0-9.+_-]{1,127}"
     r"(; ?[A-Za-z0-9-]{1,32}=[A-Za-z0-9.+_-]{1,70}){0,2}"
 )

@@ -18,7 +18,7 @@ from tests.reliability.wire import Reply, Wire
 
 SLOW = 100
 DEAF = 40
-FLOOD_BYTES = 3 << 20
+FLOOD_BYTES = 32 << 20
 CHECK = "POST /v1/check-action HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 
 

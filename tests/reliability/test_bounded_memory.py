@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from functools import partial
+from typing import Any
 
 from tests.reliability import hostile, record
 from tests.reliability.process import GatewayProcess, until
@@ -14,9 +15,10 @@ from tests.reliability.wire import Reply, Wire
 ROUNDS = 3
 ROUND_SECONDS = 6
 # Of the gateway process. It needs some 70 megabytes when nobody wants anything.
-CEILING_MEGABYTES = 400
+CEILING_MEGABYTES = 300
 GROWTH_MEGABYTES = 40
 CAP = 4
+LARGE = 400
 
 
 def test_memory_stays_bounded_under_hostile_load(gateway):
@@ -56,6 +58,28 @@ def test_memory_stays_bounded_under_hostile_load(gateway):
     assert running.stop() == 0
 
 
+def test_what_is_kept_of_large_checks_is_bounded(gateway):
+    """D5: checks under an id are remembered for those who ask again, and every reply to these holds
+    changed arguments of a quarter of a megabyte. They are recorded, and not all kept in memory; who
+    asks again is told the same."""
+    running = gateway().start()
+    wire = Wire(running.port, running.key)
+    bodies = [_large(number) for number in range(LARGE)]
+    for body in bodies[:50]:
+        assert wire.check(**body).json["enforced"] == "modify"
+    before = running.resident_megabytes()
+
+    replies = [wire.check(**body).json for body in bodies]
+
+    assert {reply["enforced"] for reply in replies} == {"modify"}
+    assert running.resident_megabytes() < before + GROWTH_MEGABYTES
+    for number in (0, LARGE // 2, LARGE - 1):
+        again = wire.check(**bodies[number]).json
+        assert {**again, "elapsed_ms": 0} == {**replies[number], "elapsed_ms": 0}
+    wire.close()
+    assert running.stop() == 0
+
+
 def test_more_than_can_be_judged_at_once_is_sent_away_and_comes_back(gateway):
     """D5: with a low cap and evaluators that stand still, what comes on top is told `overloaded`
     and when to come back, undecided; what was in flight is answered; afterwards everybody is."""
@@ -75,6 +99,16 @@ def test_more_than_can_be_judged_at_once_is_sent_away_and_comes_back(gateway):
     assert running.stop() == 0
     decisions = record.of_type(record.read_runs(running.data), "decision")
     assert len(decisions) == len(answered) + 8 * CAP
+
+
+def _large(number: int) -> dict[str, Any]:
+    arguments = {
+        "to": "a@example.com",
+        "bcc": ["b@elsewhere.net"],
+        "text": f"{number} ".ljust(240_000, "abcdefgh"[number % 8]),
+    }
+    action = {"id": f"large {number}", "tool": "email.send", "arguments": arguments}
+    return {"run": {"id": f"run {number // 4}"}, "action": action}
 
 
 def _behave(running: GatewayProcess) -> float:
