@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ from gateway.storage.ports import Caller
 from gateway.telemetry import Metrics
 from tests import make
 
-Says = Callable[[str, dict], RuleResult]
+Says = Callable[[str, dict[str, Any]], RuleResult]
 CALLER = Caller("key_1", "prj_1", "production", frozenset({"check", "read"}))
 
 
@@ -37,7 +38,7 @@ class SayingEngine:
 
     def __init__(self) -> None:
         self.says: Says = lambda rule, frame: RuleResult(rule)
-        self.frames: list[dict] = []
+        self.frames: list[dict[str, Any]] = []
 
     async def load(self, ruleset: Ruleset) -> None:
         return
@@ -74,7 +75,10 @@ class Bench:
 
         async def reload(project_id: str, run_id: str) -> Reloaded | None:
             found = await recalling.run(project_id, run_id)
-            return Reloaded(*found) if found else None
+            if found is None:
+                return None
+            state, wrapped, actions = found
+            return Reloaded(state=state, wrapped_secret=wrapped, actions=actions)
 
         self.journal = EmbeddedJournal(
             self.folder / "journal.db", keyring=keyring, ambient=self.ambient, reload=reload
@@ -82,7 +86,11 @@ class Bench:
         recalling.journal = self.journal
         self.metrics = Metrics()
         context = ContextMemory()
-        parts = {"journal": self.journal, "ambient": self.ambient, "metrics": self.metrics}
+        parts: dict[str, Any] = {
+            "journal": self.journal,
+            "ambient": self.ambient,
+            "metrics": self.metrics,
+        }
         self.checker = Checker(
             current=lambda: self.rules,
             engine=self.engine,

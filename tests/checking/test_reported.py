@@ -126,7 +126,9 @@ async def test_the_end_of_an_approval_changes_no_action_that_has_a_report(bench)
     reported = msgspec.structs.replace(action, status="executed", report_digest="d" * 64)
     body = ApprovalExpiredBody(reply.approval.id, action.action_id, action.decision_id)
 
-    assert change_of_expiry(body, action).closed.status == "stopped"
+    stopped = change_of_expiry(body, action).closed
+    assert stopped is not None
+    assert stopped.status == "stopped"
     assert change_of_expiry(body, reported).closed is None
 
 

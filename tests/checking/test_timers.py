@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ async def test_gauges_that_cannot_be_read_do_not_end_the_gateway(bench):
     """The loop of the gauges is one of those whose end is the gateway's."""
     await bench.journal.close()
     stop = asyncio.Event()
-    gateway = SimpleNamespace(parts=SimpleNamespace(journal=bench.journal))
+    gateway: Any = SimpleNamespace(parts=SimpleNamespace(journal=bench.journal))
     loop = asyncio.create_task(_measure(gateway, bench.metrics, stop))
     for _ in range(10):
         await asyncio.sleep(0)

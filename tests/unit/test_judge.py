@@ -14,10 +14,17 @@ from gateway.domain.frame import FrameApproval, FramePrior
 from gateway.domain.judge import change_of, judge
 from gateway.domain.rule_results import Round, RuleResult
 from gateway.domain.ruleset import Environment
-from gateway.domain.verdicts import SEVERITY, STOPPING, VERDICTS, cap, most_severe
+from gateway.domain.verdicts import (
+    SEVERITY,
+    STOPPING,
+    VERDICTS,
+    Verdict,
+    cap,
+    most_severe,
+)
 from tests import make
 
-CAPPED = {
+CAPPED: dict[str, dict[str, str]] = {
     "block": {verdict: verdict for verdict in VERDICTS},
     "warn": {"allow": "allow", **dict.fromkeys(VERDICTS[1:], "warn")},
     "log": dict.fromkeys(VERDICTS, "allow"),
@@ -113,7 +120,7 @@ def test_missing_input_blocks_and_names_the_pointer():
     assert "input_missing" in decision.reasons[0].reason
 
 
-DEFAULTS = {"payment": "require_approval", "delete": "block", "*": "allow"}
+DEFAULTS: dict[str, Verdict] = {"payment": "require_approval", "delete": "block", "*": "allow"}
 
 
 @pytest.mark.parametrize(
