@@ -11,6 +11,16 @@ import pytest
 from gateway.engines.embedded import EmbeddedEngine
 
 
+# Gateways that other tests of the session share have evaluators too.
+_others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _only_own_children() -> None:
+    _others.clear()
+    _others.update(children())
+
+
 @pytest.fixture
 async def engine() -> AsyncIterator[EmbeddedEngine]:
     started = EmbeddedEngine()
@@ -20,6 +30,7 @@ async def engine() -> AsyncIterator[EmbeddedEngine]:
 
 
 def children() -> list[int]:
-    """Processes, also zombies, that this process has started and not waited for."""
+    """Processes, also zombies, that this test has started and not waited for."""
     tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return [int(pid) for task in tasks for pid in task.read_text().split()]
+    found = [int(pid) for task in tasks for pid in task.read_text().split()]
+    return [pid for pid in found if pid not in _others]

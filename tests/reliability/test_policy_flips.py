@@ -20,18 +20,23 @@ FLIPS = 50
 CLIENTS = 4
 POLL_SECONDS = 0.05
 EFFECTS = {"one": "block", "other": "warn"}
+SIDE_EFFECTS = {"one": "read", "other": "write"}
 
 
 def _version(name: str) -> dict[str, str]:
-    """A policy that signs what it says: its manifest, each of its rules and its patches agree."""
-    signed = f'sprintf("rule {name}, data %s", [data.name])'
+    """A policy that signs what it says: its data, tools, rules and patches agree."""
+    seen = "data.name, input.action.side_effects[0]"
+    signed = f'sprintf("rule {name}, data %s, tools %s", [{seen}])'
     says = f'verdict contains {{"effect": "{EFFECTS[name]}", "reason": {signed}}}'
     patch = ", ".join(
         f'{{"op": "add", "path": "/action/arguments/{field}", "value": {value}}}'
         for field, value in {"by": f'"{name}"', "data": "data.name"}.items()
     )
     changes = f'verdict contains {{"effect": "modify", "reason": {signed}, "patch": [{patch}]}}'
-    manifest = f"environments:\n  production: {{mode: block}}\ndata: {{name: {name}}}\n"
+    manifest = (
+        f"environments:\n  production: {{mode: block}}\ndata: {{name: {name}}}\n"
+        f"tools:\n  - {{match: flip.*, side_effects: [{SIDE_EFFECTS[name]}]}}\n"
+    )
     case = (
         f"about: {name} speaks\ncheck: {{action: {{tool: flip.say}}}}\n"
         f"expect: {{verdict: {EFFECTS[name]}, reasons: [flip.says]}}\n"
@@ -185,7 +190,8 @@ def _author(reply: Reply, tool: str) -> str:
     answer = reply.json
     name = DIGESTS[answer["policy"]["digest"]]
     assert answer["degraded"] == []
-    assert {each["reason"] for each in answer["reasons"]} == {f"rule {name}, data {name}"}
+    signature = f"rule {name}, data {name}, tools {SIDE_EFFECTS[name]}"
+    assert {each["reason"] for each in answer["reasons"]} == {signature}
     if tool == "flip.say":
         assert answer["enforced"] == EFFECTS[name]
     else:
