@@ -10,7 +10,6 @@ import pytest
 
 from gateway.engines.embedded import EmbeddedEngine
 
-
 # Gateways that other tests of the session share have evaluators too.
 _others: set[int] = set()
 
