@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal 
 	--exclude-newer "$(COOL_DOWN)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo serve bench test check test-fast format lint types layers lock
+.PHONY: help setup dev demo serve campaign reference bench test check test-fast format lint types layers lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,12 @@ demo: setup ## six failures caught, and one of them stepped through
 
 serve: setup ## a gateway on port 8400
 	@$(BIN)/checkrein up
+
+campaign: dev ## a thousand kills of anything, instead of the forty of every test run
+	CHECKREIN_CAMPAIGN=1000 $(BIN)/python -m pytest tests/reliability/test_kill_loop.py
+
+reference: dev ## write the reference pages from the code again
+	$(BIN)/python -m tests.docs.reference
 
 bench: dev ## how fast a check is, beside the floor
 	$(BIN)/python -m benchmarks

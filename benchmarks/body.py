@@ -9,6 +9,8 @@ SIZE = 2_400
 
 # Ten digits that a generator replaces, so that runs begin and end as those of agents do.
 PLACEHOLDER = "0000000000"
+AGENT = "bench-agent"
+USER = "user_17"
 _PAGE = (
     "Order 9281 was placed by customer cus_9281 on 12 November. The shop ships within two days. "
     "The customer asked for express delivery and paid the difference. "
@@ -18,7 +20,7 @@ _PAGE = (
 def check(run_id: str = PLACEHOLDER, tool: str = "bench.pay") -> bytes:
     """A body of exactly SIZE bytes, for the run named here or those that a generator names."""
     body: dict[str, Any] = {
-        "run": {"id": run_id, "agent_id": "bench-agent", "user_id": "user_17"},
+        "run": {"id": run_id, "agent_id": AGENT, "user_id": USER},
         "action": {
             "tool": tool,
             "arguments": {
