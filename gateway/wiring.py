@@ -116,7 +116,12 @@ async def open_gateway(
         )
         stack.push_async_callback(engine.close)
         rulebook = Rulebook(
-            _policies(folder, settings), engine, control, world, settings.policy_poll_seconds
+            _policies(folder, settings),
+            engine,
+            control,
+            world,
+            settings.policy_poll_seconds,
+            on_reload=lambda outcome: counted.policy_reloads.labels(outcome).inc(),
         )
         await rulebook.reload()
         keys = KeyCache(control, pepper(master), world)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import structlog
 from msgspec import Struct
@@ -48,12 +50,14 @@ class Rulebook:
         versions: PolicyVersions,
         ambient: Ambient,
         poll_seconds: float = POLL_SECONDS,
+        on_reload: Callable[[Literal["active", "refused"]], None] = lambda _: None,
     ) -> None:
         self._folder = folder
         self._engine = engine
         self._versions = versions
         self._ambient = ambient
         self._poll_seconds = poll_seconds
+        self._on_reload = on_reload
         self._active: Ruleset | None = None
         self._old: OrderedDict[str, Ruleset] = OrderedDict()
         self._settled: Signature | None = None
@@ -88,8 +92,10 @@ class Rulebook:
                 await self._try_out(read, ruleset)
             except (PolicyInvalid, EngineUnavailable, StorageFailure) as error:
                 self._refuse(error, before)
+                self._on_reload("refused")
                 return False
             self._activate(ruleset, before)
+            self._on_reload("active")
             return True
 
     async def step(self) -> int:

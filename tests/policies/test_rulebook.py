@@ -110,7 +110,8 @@ async def test_a_mended_folder_becomes_active(folder, rulebook):
 
 async def test_a_broken_start_is_not_ready_until_it_is_mended(folder, engine, control):
     put(folder, {"policy.yaml": "environments: 3"})
-    rulebook = Rulebook(folder, engine, control, make.FixedAmbient())
+    told: list[str] = []
+    rulebook = Rulebook(folder, engine, control, make.FixedAmbient(), on_reload=told.append)
 
     assert not await rulebook.reload()
     assert rulebook.current() is None
@@ -118,6 +119,7 @@ async def test_a_broken_start_is_not_ready_until_it_is_mended(folder, engine, co
     put(folder, saying("warn"))
     await settle(rulebook)
     assert rulebook.current() is not None
+    assert told == ["refused", "active"]
 
 
 async def test_a_change_is_taken_when_it_has_come_to_rest(folder, rulebook):
