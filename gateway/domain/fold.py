@@ -45,13 +45,18 @@ class Folded(Struct, frozen=True):
 def fold(project_id: str, environment: str, run_id: str, events: Iterable[PastEvent]) -> Folded:
     """The run's state after these events, which are all of the run's, in order."""
     folded = Folded(RunState(project_id, environment, run_id), {})
+    extend(folded, events)
+    return folded
+
+
+def extend(folded: Folded, events: Iterable[PastEvent]) -> None:
+    """Fold the events that come next, in place: a long run need not be folded in one stretch."""
     for event in events:
         change = change_of(event, folded.actions)
         if change is not None:
             apply(folded.state, change)
             _keep(folded.actions, change)
         folded.state.last_seq = event.seq
-    return folded
 
 
 def _keep(actions: dict[str, ActionRecord], change: StateChange) -> None:

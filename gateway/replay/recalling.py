@@ -6,15 +6,15 @@ import msgspec
 
 from gateway.domain.decision import Decision
 from gateway.domain.events import DecisionBody, Event, event_of_decision
-from gateway.domain.fold import Folded, PastEvent, fold
+from gateway.domain.fold import Folded, PastEvent, extend, fold
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef, CheckReply, reply_of
 from gateway.domain.run_state import ActionRecord, Approval, RunState
 from gateway.replay.opening import open_content
 from gateway.storage.keyring import Keyring
-from gateway.storage.ports import Gather, Journal, Ledger, StoredEvent
+from gateway.storage.ports import Gather, Journal, Ledger
 
-PAGE = 1000
+PAGE = 250
 _event = msgspec.json.Decoder(Event)
 _body = msgspec.json.Decoder(DecisionBody)
 _decision = msgspec.json.Decoder(Decision)
@@ -105,18 +105,13 @@ class Recalling:
         return event.seq, _body.decode(event.body), _decision.decode(content["decision"])
 
     async def _fold(self, project_id: str, run_id: str) -> Folded | None:
-        events: list[StoredEvent] = []
-        while True:
-            page = await self._ledger.events(project_id, run_id, len(events), PAGE)
-            events += page
-            if len(page) < PAGE:
-                break
-        if not events:
-            return None
-        decoded = [_event.decode(stored.record) for stored in events]
-        return fold(
-            project_id,
-            decoded[0].environment,
-            run_id,
-            (PastEvent(event.id, event.seq, event.type, bytes(event.body)) for event in decoded),
-        )
+        """The run folded page by page: the event loop is free between two."""
+        folded: Folded | None = None
+        after = 0
+        while page := await self._ledger.events(project_id, run_id, after, PAGE):
+            events = [_event.decode(stored.record) for stored in page]
+            if folded is None:
+                folded = fold(project_id, events[0].environment, run_id, ())
+            extend(folded, (PastEvent(e.id, e.seq, e.type, bytes(e.body)) for e in events))
+            after = events[-1].seq
+        return folded

@@ -299,3 +299,19 @@ async def _used(bench):
     used = (await bench.journal.gather(ask)).used[key]
     await bench.journal.forget("look")
     return used
+
+
+async def test_a_run_of_many_pages_is_folded_to_the_state_it_had(bench):
+    """What the journal let go comes back whole, whatever pages it is read in."""
+    for _ in range(300):
+        reply = await bench.check(run=RUN, arguments={"n": 1})
+    state = (await bench.journal.gather(Gather("prj_1", "production", reply.run_id))).state
+    await _drained(bench)
+
+    found = await bench.recalling.run("prj_1", reply.run_id)
+
+    assert found is not None
+    folded, _, actions = found
+    assert len(actions) == 300
+    assert (folded.last_seq, folded.counters) == (301, state.counters)
+    assert list(folded.recent) == list(state.recent)
