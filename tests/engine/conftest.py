@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +27,12 @@ async def engine() -> AsyncIterator[EmbeddedEngine]:
     yield started
     await started.close()
     assert children() == []
+
+
+async def both_ready(engine: EmbeddedEngine) -> tuple[int, ...]:
+    while len(engine.pids) < 2:  # noqa: ASYNC110 - the engine tells nobody
+        await asyncio.sleep(0.01)
+    return engine.pids
 
 
 def children() -> list[int]:

@@ -14,18 +14,12 @@ import uvloop
 
 from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.engines.embedded import EmbeddedEngine, Limits
-from tests.engine.conftest import children
+from tests.engine.conftest import both_ready, children
 from tests.engine.rego import SAYS_BLOCK, SAYS_NOTHING, frame, ruleset
 
 RULES = ruleset({"a": SAYS_BLOCK, "b": SAYS_NOTHING})
 ANSWER = (RuleResult("a", (RuleVerdict("block", "no"),)), RuleResult("b"))
 ROOT = Path(__file__).parents[2]
-
-
-async def both_ready(engine: EmbeddedEngine) -> tuple[int, ...]:
-    while len(engine.pids) < 2:  # noqa: ASYNC110 - the engine tells nobody
-        await asyncio.sleep(0.01)
-    return engine.pids
 
 
 async def gone(pid: int) -> bool:
@@ -201,3 +195,34 @@ async def test_evaluators_end_with_a_gateway_that_was_killed():
 
     assert len(pids) == 2
     assert [await gone(pid) for pid in pids] == [True, True]
+
+
+LARGE = """
+import asyncio
+from gateway.engines.embedded import EmbeddedEngine
+from tests.engine.rego import SAYS_BLOCK, frame, ruleset
+
+async def main():
+    large = b"x" * (300 << 20)
+    engine = EmbeddedEngine()
+    rules = ruleset({"a": SAYS_BLOCK})
+    await engine.load(rules)
+    while len(engine.pids) < 2:
+        await asyncio.sleep(0.01)
+    for _ in range(40):
+        await engine.evaluate(rules, ("a",), frame())
+    print(engine.replaced, flush=True)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_the_memory_of_a_large_gateway_does_not_count_as_its_evaluators():
+    """A child inherits the kernel's peak figure from the process that started it."""
+    gateway = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LARGE, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await gateway.communicate()
+
+    assert output.split() == [b"0"]

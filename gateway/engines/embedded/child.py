@@ -55,8 +55,9 @@ def main() -> None:
 
     import regorus  # noqa: PLC0415 - after the limits
 
-    _close_doors(int(fd))
-    _Evaluator(int(fd), regorus, *limits).serve()
+    memory_in_use = _memory_gauge()
+    _close_doors()
+    _Evaluator(int(fd), regorus, memory_in_use, *limits).serve()
 
 
 def _follow(parent: int) -> None:
@@ -72,9 +73,26 @@ def _follow(parent: int) -> None:
         os._exit(0)
 
 
-def _close_doors(fd: int) -> None:
-    """From here on no file or connection can be opened, no process started, nothing written."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (fd + 1, fd + 1))
+def _memory_gauge() -> Callable[[], int]:
+    """What says how many bytes of memory are resident.
+
+    Not the kernel's peak (`ru_maxrss`) where there is another way: a process inherits that from
+    whoever started it, so that the child of a large gateway would seem large from the beginning.
+    """
+    if sys.platform != "linux":
+        unit = 1 if sys.platform == "darwin" else 1024
+        return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    page = os.sysconf("SC_PAGE_SIZE")
+    return lambda: int(os.pread(statm, 128, 0).split()[1]) * page
+
+
+def _close_doors() -> None:
+    """From here on no file or connection can be opened, no process started, nothing written.
+
+    What is open stays open, whatever its number.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if hasattr(resource, "RLIMIT_NPROC"):
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
@@ -87,6 +105,7 @@ class _Evaluator:
         self,
         fd: int,
         regorus: Any,
+        memory_in_use: Callable[[], int],
         evaluate_seconds: float,
         prepare_seconds: float,
         reply_bytes: float,
@@ -94,6 +113,7 @@ class _Evaluator:
     ) -> None:
         self._fd = fd
         self._new: Callable[[], Any] = regorus.Engine
+        self._memory_in_use = memory_in_use
         self._evaluate_seconds = evaluate_seconds
         self._prepare_seconds = prepare_seconds
         self._reply_bytes = int(reply_bytes)
@@ -123,7 +143,7 @@ class _Evaluator:
         if operation == EVALUATE:
             self._evaluate(key, first, payload)
             return
-        before = _resident_peak()
+        before = self._memory_in_use()
         _limit(self._prepare_seconds)
         refusal = ""
         try:
@@ -137,7 +157,7 @@ class _Evaluator:
             refusal = str(error) or "refused"
         _limit(0)
         # What engines need is no reason to be replaced; a successor would need it too.
-        self._resident_bytes += 2 * (_resident_peak() - before)
+        self._resident_bytes += 2 * (self._memory_in_use() - before)
         self._reply(REFUSED if refusal else DONE, 0, refusal)
 
     def _base(self, data: str) -> Any:
@@ -197,7 +217,7 @@ class _Evaluator:
             self._reply(ONE, rule, answer)
 
     def _reply(self, kind: int, rule: int, text: str) -> None:
-        if self._number % 16 == 0 and _resident_peak() > self._resident_bytes:
+        if self._number % 16 == 0 and self._memory_in_use() > self._resident_bytes:
             kind |= TIRED
         payload = text.encode()
         message = REPLY.pack(len(payload), kind, self._number, rule) + payload
@@ -208,12 +228,6 @@ class _Evaluator:
 def _limit(seconds: float) -> None:
     """From now on so much CPU, until the next call; native code ends with the process."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
-def _resident_peak() -> int:
-    """The most memory that was ever resident, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

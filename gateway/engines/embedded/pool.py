@@ -36,6 +36,7 @@ class Pool:
         self._prepared: dict[int, Prepared] = {}
         self._filling: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._retired: set[Process] = set()
         self._closed = False
 
     async def start(self) -> None:
@@ -181,7 +182,9 @@ class Pool:
     def _on_tired(self, process: Process) -> None:
         """It is only too large: nobody is to blame, and it can stay until there is another."""
         if process is self._serving and self._spare is not None:
+            _log.info("evaluator_retired", cause="memory")
             pending = process.take()
+            self._retired.add(process)
             self._step_back(process)
             process.kill()
             self._again(pending)
@@ -197,7 +200,9 @@ class Pool:
 
     async def _bury(self, process: Process, guilty: Request | None) -> None:
         cause = await process.cause()
-        if not self._closed:
+        if process in self._retired:
+            self._retired.discard(process)
+        elif not self._closed:
             _log.warning("evaluator_ended", cause=cause, evaluating=isinstance(guilty, Evaluation))
         if isinstance(guilty, Evaluation) and guilty.blame(cause):
             self.submit(guilty)
