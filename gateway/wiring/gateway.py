@@ -1,0 +1,147 @@
+"""A gateway from its stores and its engine: the application, and the loops that run beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from msgspec import Struct
+
+from gateway.ambient import Ambient, SystemAmbient
+from gateway.api.app import build
+from gateway.api.exchange import App
+from gateway.api.parts import Parts
+from gateway.checking.authenticate import KeyCache, pepper
+from gateway.checking.checker import Checker
+from gateway.checking.context_memory import ContextMemory
+from gateway.checking.reporter import Reporter
+from gateway.checking.timers import Timers
+from gateway.config import Settings
+from gateway.domain import sealing
+from gateway.engines.embedded.engine import EmbeddedEngine
+from gateway.engines.embedded.limits import MIB, Limits
+from gateway.engines.port import Engine
+from gateway.policies.rulebook import Rulebook
+from gateway.telemetry import Metrics
+from gateway.wiring import embedded
+from gateway.wiring.stores import GatewayStores
+
+PROJECT = "default"
+
+
+class Gateway(Struct, frozen=True, kw_only=True):
+    """An opened gateway: its application, and the loops that must run beside it."""
+
+    app: App
+    parts: Parts
+    rulebook: Rulebook
+    keys: KeyCache
+    timers: Timers
+    engine: Engine
+    master: bytes
+    project_id: str
+
+
+class Stopping(Struct):
+    """Whether the gateway wants no new requests."""
+
+    now: bool = False
+
+    def __call__(self) -> bool:
+        return self.now
+
+
+@asynccontextmanager
+async def open_gateway(
+    settings: Settings,
+    *,
+    ambient: Ambient | None = None,
+    metrics: Metrics | None = None,
+    base_url: str = "",
+    stopping: Stopping | None = None,
+) -> AsyncIterator[Gateway]:
+    """A gateway on the stores that the settings name, closed in the reverse order.
+
+    Raises ConfigInvalid when the data folder is busy, or its key or settings are wrong. A policy
+    folder that is broken raises nothing: the gateway is then not ready and says why.
+    """
+    world = ambient or SystemAmbient()
+    counted = metrics or Metrics()
+    url = settings.base_url or base_url
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(embedded.gateway_stores(settings, world, url))
+        engine = _engine(settings, counted)
+        stack.push_async_callback(engine.close)
+        rulebook = Rulebook(
+            embedded.policy_folder(settings),
+            engine,
+            stores.control,
+            world,
+            settings.policy_poll_seconds,
+            on_reload=lambda outcome: counted.policy_reloads.labels(outcome).inc(),
+        )
+        await rulebook.reload()
+        keys = KeyCache(stores.control, pepper(stores.master), world)
+        await keys.refresh()
+        parts = _parts(stores, engine, rulebook, keys, world, counted, settings, url, stopping)
+        yield Gateway(
+            app=build(parts),
+            parts=parts,
+            rulebook=rulebook,
+            keys=keys,
+            timers=Timers(stores.journal, world),
+            engine=engine,
+            master=stores.master,
+            project_id=await stores.control.project(PROJECT),
+        )
+
+
+def _engine(settings: Settings, metrics: Metrics) -> Engine:
+    limits = Limits(memory_bytes=settings.evaluator_memory_mb * MIB)
+    return EmbeddedEngine(limits, metrics.evaluator_replaced.inc)
+
+
+def _parts(
+    stores: GatewayStores,
+    engine: Engine,
+    rulebook: Rulebook,
+    keys: KeyCache,
+    ambient: Ambient,
+    metrics: Metrics,
+    settings: Settings,
+    base_url: str,
+    stopping: Stopping | None,
+) -> Parts:
+    """The API's collaborators, around one memory of the runs' context."""
+    context = ContextMemory()
+    return Parts(
+        authenticate=keys.authenticate,
+        checker=Checker(
+            current=rulebook.current,
+            engine=engine,
+            journal=stores.journal,
+            ambient=ambient,
+            metrics=metrics,
+            recall=stores.recalling.reply,
+            context=context,
+            base_url=base_url,
+        ),
+        reporter=Reporter(
+            current=rulebook.current,
+            journal=stores.journal,
+            ambient=ambient,
+            metrics=metrics,
+            find_older=stores.recalling.find_action,
+            context=context,
+        ),
+        journal=stores.journal,
+        ledger=stores.ledger,
+        control=stores.control,
+        keyring=stores.keyring,
+        rulebook=rulebook,
+        ambient=ambient,
+        metrics=metrics,
+        cursor_key=sealing.derive(stores.master, "cursors"),
+        max_concurrent_checks=settings.max_concurrent_checks,
+        stopping=stopping or Stopping(),
+    )

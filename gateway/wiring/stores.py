@@ -1,0 +1,29 @@
+"""What a gateway or a worker stands on, whichever backend it is."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gateway.audit.verify import AuditedLedger
+from gateway.replay.recalling import Recalling
+from gateway.storage.keyring import Keyring
+from gateway.storage.ports import Control, Drain, Journal, Ledger
+
+
+class GatewayStores(Struct, frozen=True, kw_only=True):
+    """The stores of a gateway. `ledger` is only read; `master` is the key above all others."""
+
+    master: bytes
+    control: Control
+    keyring: Keyring
+    ledger: Ledger
+    journal: Journal
+    recalling: Recalling
+
+
+class WorkerStores(Struct, frozen=True, kw_only=True):
+    """The stores of a worker, which alone writes the ledger."""
+
+    keyring: Keyring
+    drain: Drain
+    ledger: AuditedLedger
