@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,7 @@ class PostgresServer:
         await migrate(self.url(TEMPLATE, "checkrein_owner"))
 
     def _answers(self) -> bool:
-        ask = [self.binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ask = [str(self.binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ask, check=False).returncode == 0
 
     def _run(self, program: str, *arguments: str | Path) -> str:
@@ -198,7 +199,9 @@ def shared() -> PostgresServer:
     server = PostgresServer()
     atexit.register(server.remove)
     server.start()
-    asyncio.run(server.prepare())
+    # Called from within a test's event loop too, so it gets a loop of its own.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(server.prepare())).result()
     return server
 
 
