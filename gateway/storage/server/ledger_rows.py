@@ -51,7 +51,7 @@ def text_of(value: Any) -> Any:
     return value
 
 
-def values(row: RunRow | ApprovalRow | Indexed) -> list[Any]:
+def values(row: RunRow | ApprovalRow) -> list[Any]:
     """A row's values as PostgreSQL takes them: objects and arrays as JSON."""
     return [
         canonical.encode(value).decode() if isinstance(value, dict | list) else stored_text(value)

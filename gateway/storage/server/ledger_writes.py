@@ -16,12 +16,11 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from gateway.domain.events import DecisionBody, Event
+from gateway.domain.events import Event
 from gateway.domain.frame import FrameAmount
 from gateway.domain.projections import (
     ApprovalClosed,
     ApprovalRow,
-    Indexed,
     RunRow,
     counted_amount,
     indexed,
@@ -88,24 +87,42 @@ DECISIONS = """
         ORDER BY a.epoch DESC, a.seq DESC LIMIT 1
     ) AS d
 """
+# A batch has far fewer runs than rows, so a row names its run by its number in the batch.
+RUN_NUMBERS = """unnest($1::text[], $2::date[], $3::text[])
+            WITH ORDINALITY AS r (project_id, run_day, run_id, number)"""
+# Events, and with them the places of those that are decisions.
 INSERT_EVENTS = f"""
-    INSERT INTO checkrein.event (project_id, run_day, run_id, {ledger_rows.INDEXED_COLUMNS},
-        record, hash, blob_keys)
-    SELECT * FROM unnest($1::text[], $2::date[], $3::text[], $4::bigint[], $5::integer[],
-        $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-        $13::bytea[], $14::bytea[], $15::bytea[])
-    ON CONFLICT DO NOTHING
+    WITH fresh AS MATERIALIZED (
+        SELECT r.project_id, r.run_day, r.run_id, e.*
+        FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::text[], $9::text[],
+            $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[],
+            $16::bytea[])
+            AS e (number, {ledger_rows.INDEXED_COLUMNS}, record, hash, blob_keys)
+        JOIN {RUN_NUMBERS} USING (number)
+    ),
+    stored AS (
+        INSERT INTO checkrein.event (project_id, run_day, run_id, {ledger_rows.INDEXED_COLUMNS},
+            record, hash, blob_keys)
+        SELECT project_id, run_day, run_id, {ledger_rows.INDEXED_COLUMNS}, record, hash, blob_keys
+        FROM fresh
+        ON CONFLICT DO NOTHING
+        RETURNING 1
+    ),
+    decided AS (
+        INSERT INTO checkrein.action (project_id, run_id, run_day, decision_id, epoch, seq,
+            action_id, tool, enforced, recorded_at)
+        SELECT project_id, run_id, run_day, decision_id, epoch, seq, action_id, tool, enforced,
+            recorded_at
+        FROM fresh WHERE type = 'decision'
+        ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) FROM stored
 """
-INSERT_BLOBS = """
+INSERT_BLOBS = f"""
     INSERT INTO checkrein.blob (project_id, run_day, run_id, key, sealed)
-    SELECT * FROM unnest($1::text[], $2::date[], $3::text[], $4::bytea[], $5::bytea[])
-    ON CONFLICT DO NOTHING
-"""
-INSERT_ACTIONS = """
-    INSERT INTO checkrein.action (project_id, run_id, run_day, decision_id, epoch, seq, action_id,
-        tool, enforced, recorded_at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::date[], $4::text[], $5::integer[],
-        $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[])
+    SELECT r.project_id, r.run_day, r.run_id, b.key, b.sealed
+    FROM unnest($4::bigint[], $5::bytea[], $6::bytea[]) AS b (number, key, sealed)
+    JOIN {RUN_NUMBERS} USING (number)
     ON CONFLICT DO NOTHING
 """
 INSERT_SECRETS = """
@@ -261,14 +278,17 @@ async def _write(
     bodies = [open_body(event) for event in events]
     amounts = await _amounts(connection, known.days, amounts_wanted(events, bodies))
     projected = project(events, bodies, known.rows, amounts)
-    rows = [_event_row(each, body, known.days) for each, body in zip(linked, bodies, strict=True)]
-    status = await connection.execute(INSERT_EVENTS, *_columns(rows, 15))
-    if status != f"INSERT 0 {len(rows)}":
+    numbers = {place: number for number, place in enumerate(projected.runs, 1)}
+    runs = _columns([(place[0], known.days[place], place[1]) for place in numbers], 3)
+    rows = [_event_row(each, body, numbers) for each, body in zip(linked, bodies, strict=True)]
+    stored = await connection.fetchval(INSERT_EVENTS, *runs, *_columns(rows, 13))
+    if stored != len(rows):
         raise Contended("Another worker recorded the same run at the same time.")
-    await _put(connection, INSERT_BLOBS, _blob_rows(linked, known.days), 5)
-    await _put(connection, INSERT_ACTIONS, _action_rows(events, bodies, known.days), 10)
-    runs = [[known.days[place], *ledger_rows.values(row)] for place, row in projected.runs.items()]
-    await _put(connection, PUT_RUNS, runs, len(RunRow.__struct_fields__) + 1)
+    blobs = _blob_rows(linked, numbers)
+    if blobs:
+        await connection.execute(INSERT_BLOBS, *runs, *zip(*blobs, strict=True))
+    after = [[known.days[place], *ledger_rows.values(row)] for place, row in projected.runs.items()]
+    await _put(connection, PUT_RUNS, after, len(RunRow.__struct_fields__) + 1)
     kept = [(*place, secrets[place]) for place in projected.runs if place in secrets]
     await _put(connection, INSERT_SECRETS, kept, 3)
     await _put(connection, CLOSE_APPROVALS, [_closing(*each) for each in projected.closed], 4)
@@ -283,54 +303,23 @@ async def _put(
         await connection.execute(statement, *_columns(rows, width))
 
 
-def _event_row(each: Linked, body: Any, days: Mapping[Place, date]) -> list[Any]:
-    project_id, run_id = place = place_of(each.event)
+def _event_row(each: Linked, body: Any, numbers: Mapping[Place, int]) -> list[Any]:
     blobs = each.persist.blobs
-    keys = b"".join(bytes.fromhex(blobs[name][1].key) for name in sorted(blobs))
-    columns: Indexed = indexed(each.event, body)
-    return [
-        project_id,
-        days[place],
-        run_id,
-        *ledger_rows.values(columns),
-        each.record,
-        bytes.fromhex(each.hash),
-        keys,
-    ]
+    keys = b"".join([bytes.fromhex(blobs[name][1].key) for name in sorted(blobs)])
+    columns = msgspec.structs.astuple(indexed(each.event, body))
+    number = numbers[place_of(each.event)]
+    return [number, *columns, each.record, bytes.fromhex(each.hash), keys]
 
 
-def _blob_rows(linked: Sequence[Linked], days: Mapping[Place, date]) -> list[tuple[Any, ...]]:
+def _blob_rows(linked: Sequence[Linked], numbers: Mapping[Place, int]) -> list[tuple[Any, ...]]:
     """Each content part of a run once."""
-    rows: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+    rows: dict[tuple[int, str], tuple[Any, ...]] = {}
     for each in linked:
-        place = place_of(each.event)
+        number = numbers[place_of(each.event)]
         for _, blob in each.persist.blobs.values():
-            at = (*place, blob.key)
-            if at not in rows:
-                rows[at] = (place[0], days[place], place[1], bytes.fromhex(blob.key), blob.sealed)
+            if (number, blob.key) not in rows:
+                rows[number, blob.key] = (number, bytes.fromhex(blob.key), blob.sealed)
     return list(rows.values())
-
-
-def _action_rows(
-    events: Sequence[Event], bodies: Sequence[Any], days: Mapping[Place, date]
-) -> list[list[Any]]:
-    rows: list[list[Any]] = []
-    for event, body in zip(events, bodies, strict=True):
-        if isinstance(body, DecisionBody):
-            found = indexed(event, body)
-            row = [
-                *place_of(event),
-                days[place_of(event)],
-                body.decision_id,
-                event.epoch,
-                event.seq,
-                found.action_id,
-                found.tool,
-                found.enforced,
-                event.recorded_at,
-            ]
-            rows.append([ledger_rows.stored_text(value) for value in row])
-    return rows
 
 
 def _closing(place: Place, change: ApprovalClosed) -> tuple[str, ...]:
