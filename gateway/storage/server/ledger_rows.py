@@ -52,9 +52,9 @@ def text_of(value: Any) -> Any:
 
 
 def values(row: RunRow | ApprovalRow) -> list[Any]:
-    """A row's values as PostgreSQL takes them: objects and arrays as JSON."""
+    """A row's values, objects and arrays as JSON; texts are still to be `stored_text`."""
     return [
-        canonical.encode(value).decode() if isinstance(value, dict | list) else stored_text(value)
+        canonical.encode(value).decode() if isinstance(value, dict | list) else value
         for value in msgspec.structs.astuple(row)
     ]
 

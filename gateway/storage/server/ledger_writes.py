@@ -41,6 +41,7 @@ from gateway.storage.server.ledger_batch import (
     project,
     twice,
 )
+from gateway.storage.server.ledger_reads import lost_day
 from gateway.storage.server.postgres import Connection
 
 LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS key"
@@ -224,6 +225,7 @@ async def _known(connection: Connection, batch: Sequence[Persist]) -> _Known:
         row = ledger_rows.run_row(tuple(found)[1:])
         rows[row.project_id, row.run_id] = row
         days[row.project_id, row.run_id] = found[0]
+    days |= await _lost_days(connection, batch, days.keys())
     heads = await _heads(connection, days)
     taken = await _taken(connection, days, doubtful(batch, heads))
     for each in batch:
@@ -231,6 +233,21 @@ async def _known(connection: Connection, batch: Sequence[Persist]) -> _Known:
         if place not in days:
             days[place] = ledger_rows.day_of(each.event.recorded_at)
     return _Known(rows, days, heads, taken)
+
+
+async def _lost_days(
+    connection: Connection, batch: Sequence[Persist], known: Collection[Place]
+) -> dict[Place, date]:
+    """The days of runs that go on although their row was taken away: their chain goes on too."""
+    firsts: dict[Place, int] = {}
+    for each in batch:
+        firsts.setdefault(place_of(each.event), each.event.seq)
+    days: dict[Place, date] = {}
+    for place in [place for place, seq in firsts.items() if seq > 1 and place not in known]:
+        day = await lost_day(connection, *place)
+        if day is not None:
+            days[place] = day
+    return days
 
 
 async def _heads(connection: Connection, days: Mapping[Place, date]) -> dict[Place, Head]:
