@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from gateway.domain import sealing
 from gateway.domain.sealing import SealBroken
 from gateway.errors import ConfigInvalid
+from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.keyring import KeyMissing, Keyring
-from gateway.storage.ports import KeyRecord
+from gateway.storage.ports import Control, KeyRecord
+from gateway.storage.server.control import open_control
 from tests.contract.backends import MASTER
+from tests.make import FixedAmbient
+from tests.servers import postgres
 
 KEY = KeyRecord(
     id="k1",
@@ -25,6 +32,41 @@ KEY = KeyRecord(
     expires_at="2027-01-01T00:00:00Z",
 )
 SECRET = bytes(range(32, 64))
+
+
+class Opened:
+    """A control with the keys it holds, opened as a gateway opens it."""
+
+    def __init__(self, opening: Callable[[], Awaitable[Control]]) -> None:
+        self._opening = opening
+
+    async def open(self) -> Opened:
+        self.control = await self._opening()
+        self.keyring = Keyring(self.control, MASTER)
+        await self.keyring.verify()
+        return self
+
+    async def reopen(self) -> None:
+        await self.control.close()
+        await self.open()
+
+
+@pytest.fixture(params=["embedded", "postgres"])
+async def hot(request, tmp_path):
+    """Control on every backend; of the hot stores this file needs nothing else."""
+    ambient = FixedAmbient()
+    async with AsyncExitStack() as stack:
+        if request.param == "embedded":
+            opened = Opened(lambda: embedded(tmp_path, ambient))
+        else:
+            place = await stack.enter_async_context(postgres.place(postgres.shared()))
+            opened = Opened(lambda: open_control(place.gateway, ambient))
+        yield await opened.open()
+        await opened.control.close()
+
+
+async def embedded(folder: Path, ambient: FixedAmbient) -> Control:
+    return EmbeddedControl(folder / "control.db", ambient)
 
 
 async def test_keys_are_kept_as_they_were_given(hot):

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
+from gateway.storage.embedded import ledger as embedded
+from gateway.storage.server import ledger as server
+from tests.servers import postgres
 
 
-async def embedded(folder: Path) -> EmbeddedLedger:
-    return await open_ledger(folder / "ledger.db")
-
-
-LEDGERS = {"embedded": embedded}
-
-
-@pytest.fixture(params=sorted(LEDGERS))
-def opened(request, tmp_path):
-    """Opens the same ledger again and again."""
-    return lambda: LEDGERS[request.param](tmp_path)
+@pytest.fixture(params=["embedded", "postgres"])
+async def opened(request, tmp_path):
+    """Opens the same ledger again and again, as one who records."""
+    if request.param == "embedded":
+        yield lambda: embedded.open_ledger(tmp_path / "ledger.db")
+        return
+    async with postgres.place(postgres.shared()) as place:
+        yield lambda: server.open_ledger(place.worker, "worker")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from gateway.domain.events import Event
 from gateway.storage.ports import Ledger, RunFilter
@@ -110,6 +111,17 @@ async def test_a_run_is_known_by_what_its_first_event_says(ledger):
         "spend": {},
     }
     assert await ledger.run(PROJECT, "run_2") is None
+
+
+@pytest.mark.parametrize("name", ["", "a\x00b", "\x01\x03\x00\x02", "\u202e\U0001f600'\"\\"])
+async def test_what_a_run_calls_itself_may_be_any_text(ledger, name):
+    await begin(ledger, "run_1", name=name, user_id=name, agent_id=name)
+    await ledger.record([persist(events.draft(), 2)], {})
+
+    (row,) = await ledger.runs(PROJECT, RunFilter(agent_id=name), None, 10)
+
+    assert (row["name"], row["user_id"], row["agent_id"]) == (name, name, name)
+    assert await ledger.run(PROJECT, "run_1") == row
 
 
 async def test_runs_are_listed_newest_first_page_by_page(ledger):

@@ -1,0 +1,247 @@
+"""A real PostgreSQL for tests: started once for all of them, with fsync on, and ended with them.
+
+Each test gets a database of its own, copied from one that was migrated once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from gateway.storage.server.migrate import migrate
+
+INSTALL = "apt-get install --yes --no-install-recommends"
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+
+def binaries() -> Path:
+    """The folder of the server's programs, the newest version of those that are installed."""
+    found = _installed()
+    if not found:
+        install("postgresql")
+        found = _installed()
+    return max(found, key=lambda folder: int(folder.parent.name))
+
+
+def _installed() -> list[Path]:
+    programs = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return [program.parent for program in programs if program.parent.parent.name.isdigit()]
+
+
+def install(package: str) -> None:
+    """Install a package of the distribution without starting what it brings, when we may."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise RuntimeError(f"This test needs {package}: run  sudo {INSTALL} {package}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    done = subprocess.run(
+        [*INSTALL.split(), package], env=quiet, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{INSTALL} {package} failed:\n{done.stderr}")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def as_other_user(*command: str | Path) -> list[str]:
+    """The command, ending when this process does, and as another user when this is root:
+    these servers refuse to be."""
+    drop: list[str] = []
+    if os.geteuid() == 0:
+        who = unprivileged()
+        drop = [f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups"]
+    return ["setpriv", "--pdeathsig", "INT", *drop, "--", *map(str, command)]
+
+
+def unprivileged() -> pwd.struct_passwd:
+    return pwd.getpwnam("nobody")
+
+
+class PostgresServer:
+    """One server in a folder of its own on a free port. Everybody on loopback is trusted."""
+
+    def __init__(self) -> None:
+        self.binaries = binaries()
+        self.folder = Path(tempfile.mkdtemp(prefix="checkrein-postgres-"))
+        self.port = free_port()
+        self.log = self.folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        if os.geteuid() == 0:
+            os.chown(self.folder, unprivileged().pw_uid, unprivileged().pw_gid)
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def url(self, database: str, user: str) -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> PostgresServer:
+        """Start, or start again, and wait until it answers."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.folder),
+            "fsync": "on",
+            "max_connections": "200",
+            "log_min_messages": "warning",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = as_other_user(
+            self.binaries / "postgres", "-D", self.data, "-p", str(self.port), *options
+        )
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd="/", start_new_session=True
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
+        return self
+
+    def stop(self) -> None:
+        """End it in an orderly way, not waiting for clients."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+    def kill(self) -> None:
+        """kill -9, the server and all its children."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def remove(self) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def dump(self, database: str, *options: str) -> str:
+        """What pg_dump makes of a database."""
+        host = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"]
+        return self._run("pg_dump", *host, *options, database)
+
+    @asynccontextmanager
+    async def superuser(self, database: str = "postgres") -> AsyncIterator[Any]:
+        connection = await asyncpg.connect(self.url(database, "postgres"))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def database(self, template: str = TEMPLATE) -> str:
+        """A new database, copied from the template."""
+        name = f"test_{next(_numbers)}"
+        async with self.superuser() as connection:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    async def drop(self, database: str) -> None:
+        async with self.superuser() as connection:
+            await connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    async def prepare(self) -> None:
+        """Make the template: owned and migrated by a role that is no superuser."""
+        async with self.superuser() as connection:
+            await connection.execute("CREATE ROLE checkrein_owner LOGIN CREATEROLE")
+            await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER checkrein_owner")
+            await connection.execute("CREATE DATABASE empty OWNER checkrein_owner")
+        await migrate(self.url(TEMPLATE, "checkrein_owner"))
+
+    def _answers(self) -> bool:
+        ask = [str(self.binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ask, check=False).returncode == 0
+
+    def _run(self, program: str, *arguments: str | Path) -> str:
+        command = as_other_user(self.binaries / program, *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} failed:\n{done.stderr}")
+        return done.stdout
+
+
+@functools.cache
+def shared() -> PostgresServer:
+    """The server of this session, with a migrated template in it."""
+    server = PostgresServer()
+    atexit.register(server.remove)
+    server.start()
+    # Called from within a test's event loop too, so it gets a loop of its own.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(server.prepare())).result()
+    return server
+
+
+def fresh() -> PostgresServer:
+    """A server of a test's own, to be hurt. The test removes it."""
+    server = PostgresServer()
+    server.start()
+    return server
+
+
+class Place:
+    """A test's own database, and the addresses under which the roles reach it."""
+
+    def __init__(self, server: PostgresServer, name: str) -> None:
+        self.server = server
+        self.name = name
+
+    @property
+    def gateway(self) -> str:
+        return self.server.url(self.name, "checkrein_gateway")
+
+    @property
+    def worker(self) -> str:
+        return self.server.url(self.name, "checkrein_worker")
+
+    @property
+    def owner(self) -> str:
+        return self.server.url(self.name, "checkrein_owner")
+
+    @asynccontextmanager
+    async def superuser(self) -> AsyncIterator[Any]:
+        async with self.server.superuser(self.name) as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def place(server: PostgresServer, template: str = TEMPLATE) -> AsyncIterator[Place]:
+    """A database for one test, dropped behind it."""
+    name = await server.database(template)
+    try:
+        yield Place(server, name)
+    finally:
+        await server.drop(name)
