@@ -49,6 +49,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_url: how people reach the gateway, for links in replies; without one, host and port
     master_key: the key that encrypts all other keys, 32 bytes in base64; a file is safer
     master_key_file: 32 bytes that encrypt all other keys; without one, `data`/master.key
+    redis_url: the hot store of `serve` and `work`: `redis://`, `rediss://`, or `redis+cluster://`
+    database_url: PostgreSQL; the user says what may be done there (README, production)
+    database_prepared: false behind a pooler in transaction mode that knows no prepared statements
+    opa_url: an OPA server that evaluates the rules; without one, a child process does
     max_concurrent_checks: checks in flight at once; beyond it 503 `overloaded`
     policy_poll_seconds: how often the policy folder is looked at for changes
     evaluator_memory_mb: address space of an evaluator child
@@ -64,13 +68,23 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_url: str | None = None
     master_key: str | None = None
     master_key_file: str | None = None
+    redis_url: str | None = None
+    database_url: str | None = None
+    database_prepared: bool = True
+    opa_url: str | None = None
     max_concurrent_checks: Positive = 256
     policy_poll_seconds: Annotated[float, Meta(gt=0)] = 0.5
     evaluator_memory_mb: Annotated[int, Meta(ge=128)] = 512
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
+    @property
+    def on_servers(self) -> bool:
+        """Whether the stores are servers that others share, and not a folder of this machine's."""
+        return self.database_url is not None
 
-SECRETS = frozenset({"master_key"})
+
+# URLs may hold passwords.
+SECRETS = frozenset({"master_key", "redis_url", "database_url"})
 
 
 class Origins(Struct, frozen=True):
@@ -111,7 +125,9 @@ def load(
 def as_environment(settings: Settings) -> dict[str, str]:
     """The variables that give a child process the same settings."""
     values = {name: getattr(settings, name) for name in Settings.__struct_fields__}
-    return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items() if value}
+    return {
+        f"{PREFIX}{name.upper()}": str(value) for name, value in values.items() if value is not None
+    }
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gateway.cli.keys import keys
 from gateway.cli.policy import policy
 from gateway.cli.replay import replay
 from gateway.cli.runs import runs
+from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.up import up
 from gateway.cli.verify import verify
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for command in (up, demo, runs, replay, keys, policy, verify, doctor, config):
+for command in (up, demo, runs, replay, keys, policy, verify, doctor, config, serve, work, migrate):
     main.add_command(command)

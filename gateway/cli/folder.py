@@ -1,4 +1,4 @@
-"""The data folder, as commands other than the gateway itself open it.
+"""The stores, as commands other than the gateway itself open them: a data folder, or servers.
 
 Every store allows that: keys are made and runs are read while a gateway is at work.
 """
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from gateway.cli.failures import ABSENT, Failure
 
 if TYPE_CHECKING:
-    from gateway.storage.embedded.control import EmbeddedControl
+    from gateway.config import Settings
+    from gateway.wiring.stores import ControlStores, RecordStores
 
 T = TypeVar("T")
 
@@ -29,40 +30,42 @@ def existing(folder: Path) -> Path:
     raise Failure(text, f"checkrein up --data {folder}, or name another with --data", ABSENT)
 
 
-def master_key(folder: Path) -> bytes:
-    """The key above all others: the one that settings name, otherwise the folder's own."""
-    from gateway.cli.settings import read
-    from gateway.storage import master_key
-
-    settings = read(data=str(folder)).settings
-    if settings.master_key is not None:
-        return master_key.from_text(settings.master_key)
-    named = settings.master_key_file
-    return master_key.from_file(Path(named) if named else folder / "master.key")
-
-
-def with_control(folder: Path, work: Callable[[EmbeddedControl], Awaitable[T]]) -> T:
-    """Run some work on the folder's keys and versions."""
+def with_control(settings: Settings, work: Callable[[ControlStores], Awaitable[T]]) -> T:
+    """Run some work on the keys and versions of a folder, or of servers."""
     import asyncio
 
     async def run() -> T:
-        async with control(folder) as opened:
+        async with control(settings) as opened:
             return await work(opened)
 
     return asyncio.run(run())
 
 
 @asynccontextmanager
-async def control(folder: Path) -> AsyncIterator[EmbeddedControl]:
-    """The store of keys and policy versions."""
+async def control(settings: Settings) -> AsyncIterator[ControlStores]:
+    """The store of keys and policy versions, with the key above all others."""
     from gateway.ambient import SystemAmbient
-    from gateway.storage.embedded.control import EmbeddedControl
+    from gateway.wiring import backend
 
-    opened = EmbeddedControl(existing(folder) / CONTROL, SystemAmbient())
-    try:
+    _there(settings)
+    async with backend(settings).control_stores(settings, SystemAmbient()) as opened:
         yield opened
-    finally:
-        await opened.close()
+
+
+@asynccontextmanager
+async def record(settings: Settings) -> AsyncIterator[RecordStores]:
+    """The record, for reading."""
+    from gateway.ambient import SystemAmbient
+    from gateway.wiring import backend
+
+    _there(settings)
+    async with backend(settings).record_stores(settings, SystemAmbient()) as opened:
+        yield opened
+
+
+def _there(settings: Settings) -> None:
+    if not settings.on_servers:
+        existing(Path(settings.data))
 
 
 def in_use(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`checkrein keys`: API keys are made, listed, replaced and revoked in the data folder itself.
+"""`checkrein keys`: API keys are made, listed, replaced and revoked in the stores themselves.
 
 A running gateway notices within seconds, so none of this needs a restart.
 """
@@ -6,20 +6,19 @@ A running gateway notices within seconds, so none of this needs a restart.
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from gateway.cli.answering import answering, data_option
 from gateway.cli.failures import ABSENT, USAGE, Failure
-from gateway.cli.folder import PROJECT, master_key, with_control
+from gateway.cli.folder import PROJECT, with_control
 from gateway.cli.screen import Screen
-from gateway.cli.settings import folder, read
+from gateway.cli.settings import chosen
 
 if TYPE_CHECKING:
-    from gateway.storage.embedded.control import EmbeddedControl
-    from gateway.storage.ports import KeyRecord
+    from gateway.storage.ports import Control, KeyRecord
+    from gateway.wiring.stores import ControlStores
 
 SCOPES = ("check", "read")
 DAY_NS = 86_400 * 1_000_000_000
@@ -59,16 +58,20 @@ def create(
 
     Example: checkrein keys create --environment production --name "billing agent"
     """
-    chosen = read(data=data, environment=environment).settings.environment
-    where = folder(data)
+    settings = chosen(data, environment=environment)
     until = None if expires is None else _at(time.time_ns() + expires * DAY_NS)
 
-    async def work(control: EmbeddedControl) -> tuple[str, KeyRecord]:
+    async def work(stores: ControlStores) -> tuple[str, KeyRecord]:
         return await made(
-            control, where, chosen, name=name, scopes=scopes, agent_id=agent, expires_at=until
+            stores,
+            settings.environment,
+            name=name,
+            scopes=scopes,
+            agent_id=agent,
+            expires_at=until,
         )
 
-    text, record = with_control(where, work)
+    text, record = with_control(settings, work)
     _show_new(screen, text, record)
 
 
@@ -76,15 +79,15 @@ def create(
 @data_option
 @answering
 def list_(screen: Screen, data: str | None) -> None:
-    """Every key of the data folder, without the keys themselves.
+    """Every key, without the keys themselves.
 
     Example: checkrein keys list --json
     """
 
-    async def work(control: EmbeddedControl) -> list[KeyRecord]:
-        return list(await control.keys())
+    async def work(stores: ControlStores) -> list[KeyRecord]:
+        return list(await stores.control.keys())
 
-    found = [_as_dict(record) for record in with_control(folder(data), work)]
+    found = [_as_dict(record) for record in with_control(chosen(data), work)]
     if screen.json:
         screen.answer(found)
         return
@@ -121,14 +124,12 @@ def rotate(screen: Screen, key_id: str, grace: str | None, data: str | None) -> 
 
     Example: checkrein keys rotate 3kTMd0XvPq1Z9aRs --grace 24h
     """
-    where = folder(data)
     ends = None if grace is None else _at(time.time_ns() + _seconds(grace) * 1_000_000_000)
 
-    async def work(control: EmbeddedControl) -> tuple[str, KeyRecord]:
-        old = await _found(control, key_id)
+    async def work(stores: ControlStores) -> tuple[str, KeyRecord]:
+        old = await _found(stores.control, key_id)
         text, record = await made(
-            control,
-            where,
+            stores,
             old.environment,
             name=old.name,
             scopes=old.scopes,
@@ -136,10 +137,10 @@ def rotate(screen: Screen, key_id: str, grace: str | None, data: str | None) -> 
             expires_at=old.expires_at,
         )
         if ends is not None:
-            await control.expire_key(old.id, ends)
+            await stores.control.expire_key(old.id, ends)
         return text, record
 
-    text, record = with_control(where, work)
+    text, record = with_control(chosen(data), work)
     _show_new(screen, text, record, {"replaces": key_id, "old_key_ends_at": ends})
 
 
@@ -154,12 +155,12 @@ def revoke(screen: Screen, key_id: str, data: str | None) -> None:
     """
     now = _at(time.time_ns())
 
-    async def work(control: EmbeddedControl) -> str:
-        record = await _found(control, key_id)
-        await control.revoke_key(key_id, now)
+    async def work(stores: ControlStores) -> str:
+        record = await _found(stores.control, key_id)
+        await stores.control.revoke_key(key_id, now)
         return record.revoked_at or now
 
-    at = with_control(folder(data), work)
+    at = with_control(chosen(data), work)
     if screen.json:
         screen.answer({"id": key_id, "revoked_at": at})
     else:
@@ -167,8 +168,7 @@ def revoke(screen: Screen, key_id: str, data: str | None) -> None:
 
 
 async def made(
-    control: EmbeddedControl,
-    where: Path,
+    stores: ControlStores,
     environment: str,
     *,
     name: str,
@@ -184,20 +184,20 @@ async def made(
     text, key_id, _ = api_keys.make(environment)
     record = KeyRecord(
         id=key_id,
-        project_id=await control.project(PROJECT),
+        project_id=await stores.control.project(PROJECT),
         environment=environment,
         name=name,
-        digest=api_keys.digest(pepper(master_key(where)), text),
+        digest=api_keys.digest(pepper(stores.master), text),
         scopes=tuple(sorted(set(scopes))),
         created_at=_at(time.time_ns()),
         agent_id=agent_id,
         expires_at=expires_at,
     )
-    await control.add_key(record)
+    await stores.control.add_key(record)
     return text, record
 
 
-async def _found(control: EmbeddedControl, key_id: str) -> KeyRecord:
+async def _found(control: Control, key_id: str) -> KeyRecord:
     for record in await control.keys():
         if record.id == key_id:
             return record

@@ -11,15 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from gateway.cli import client
+from gateway.cli import client, folder
 from gateway.cli.failures import ABSENT, Failure
-from gateway.cli.folder import CONTROL, PROJECT, control, existing, master_key, waiting
-from gateway.cli.settings import folder
+from gateway.cli.settings import chosen
 
 if TYPE_CHECKING:
     from gateway.cli.screen import Screen
-    from gateway.storage.embedded.ledger import EmbeddedLedger
-    from gateway.storage.keyring import Keyring
+    from gateway.config import Settings
+    from gateway.wiring.stores import RecordStores
 
 T = TypeVar("T")
 
@@ -51,10 +50,13 @@ def record(data: str | None) -> Record:
     """The folder where one is named; otherwise the gateway, if there is a key for it."""
     if data is None and os.environ.get("CHECKREIN_API_KEY"):
         return over_http(client.from_environment())
-    where = folder(data)
-    if data is None and not (where / CONTROL).is_file():
+    settings = chosen(data)
+    where = Path(settings.data)
+    if data is None and not settings.on_servers and not (where / folder.CONTROL).is_file():
         client.key()
-    return _Folder(existing(where))
+    if not settings.on_servers:
+        folder.existing(where)
+    return _Stores(settings)
 
 
 def mention(screen: Screen, source: Record) -> None:
@@ -105,38 +107,38 @@ class _Gateway:
             after = page["next_after"]
 
 
-class _Folder:
-    def __init__(self, where: Path) -> None:
-        self._where = where
+class _Stores:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
 
     @property
     def behind(self) -> int:
-        return waiting(self._where)
+        return 0 if self._settings.on_servers else folder.waiting(Path(self._settings.data))
 
     def runs(self, limit: int, status: str | None, agent: str | None) -> list[Document]:
         from gateway.storage.ports import RunFilter
 
         async def read() -> list[Document]:
-            async with self._opened() as (project_id, ledger, _):
+            async with self._opened() as (project_id, stores):
                 wanted = RunFilter(status=status, agent_id=agent)
-                return [dict(row) for row in await ledger.runs(project_id, wanted, None, limit)]
+                found = await stores.ledger.runs(project_id, wanted, None, limit)
+                return [dict(row) for row in found]
 
         return _run(read())
 
     def run(self, named: str) -> Document:
         async def read() -> Document | None:
-            async with self._opened() as (project_id, ledger, _):
+            async with self._opened() as (project_id, stores):
                 for run_id in self._candidates(project_id, named):
-                    row = await ledger.run(project_id, run_id)
+                    row = await stores.ledger.run(project_id, run_id)
                     if row is not None:
                         return dict(row)
                 return None
 
         found = _run(read())
         if found is None:
-            raise Failure(
-                f"There is no run {named} in {self._where}.", "checkrein runs list", ABSENT
-            )
+            where = "the database" if self._settings.on_servers else self._settings.data
+            raise Failure(f"There is no run {named} in {where}.", "checkrein runs list", ABSENT)
         return found
 
     def frames(self, run_id: str) -> Iterator[Document]:
@@ -150,31 +152,23 @@ class _Folder:
 
         from gateway.replay.frames import view
 
-        async with self._opened() as (project_id, ledger, keyring):
-            found = await view(ledger, keyring.run_secret, project_id, run_id, after, PAGE)
+        async with self._opened() as (project_id, stores):
+            secret = stores.keyring.run_secret
+            found = await view(stores.ledger, secret, project_id, run_id, after, PAGE)
             return [msgspec.to_builtins(frame) for frame in found]
 
     def _candidates(self, project_id: str, named: str) -> list[str]:
         """The run that is named, in whichever environment: a folder has no key to tell it."""
-        from gateway.cli.settings import read
         from gateway.domain.run_ids import run_id_of
 
-        own = read().settings.environment
+        own = self._settings.environment
         environments = dict.fromkeys((own, "development", "staging", "production"))
         return list(dict.fromkeys(run_id_of(project_id, each, named) for each in environments))
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[tuple[str, EmbeddedLedger, Keyring]]:
-        from gateway.storage.embedded.ledger import open_ledger
-        from gateway.storage.keyring import Keyring
-
-        async with control(self._where) as keys:
-            keyring = Keyring(keys, master_key(self._where))
-            ledger = await open_ledger(self._where / "ledger.db", writing=False)
-            try:
-                yield await keys.project(PROJECT), ledger, keyring
-            finally:
-                await ledger.close()
+    async def _opened(self) -> AsyncIterator[tuple[str, RecordStores]]:
+        async with folder.record(self._settings) as stores:
+            yield await stores.control.project(folder.PROJECT), stores
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

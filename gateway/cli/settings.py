@@ -20,6 +20,15 @@ def read(**flags: Any) -> Origins:
     return load(os.environ, file=FILE, flags=flags)
 
 
+def chosen(data: str | None, **flags: Any) -> Settings:
+    """Settings for a command on the stores: those of the folder where one is named, otherwise the
+    servers', where there are any."""
+    from msgspec.structs import replace
+
+    found = read(data=data, **flags).settings
+    return found if data is None else replace(found, redis_url=None, database_url=None)
+
+
 def folder(data: str | None) -> Path:
     """The data folder that is meant; it need not exist."""
     return Path(read(data=data).settings.data)

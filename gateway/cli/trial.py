@@ -21,9 +21,10 @@ from gateway.cli.client import Client
 from gateway.cli.failures import FOUND, Failure
 from gateway.cli.folder import with_control
 from gateway.cli.keys import made
+from gateway.cli.settings import chosen
 
 if TYPE_CHECKING:
-    from gateway.storage.embedded.control import EmbeddedControl
+    from gateway.wiring.stores import ControlStores
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -113,11 +114,11 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _key(data: Path, environment: str) -> str:
-    async def work(control: EmbeddedControl) -> str:
-        text, _ = await made(control, data, environment, name="demonstration")
+    async def work(stores: ControlStores) -> str:
+        text, _ = await made(stores, environment, name="demonstration")
         return text
 
-    return with_control(data, work)
+    return with_control(chosen(str(data)), work)
 
 
 def _until_accepted(client: Client) -> None:

@@ -77,7 +77,7 @@ def up(
         raise _busy(settings.data)
     from gateway.serving.gateway import run
     from gateway.telemetry import configure_logging
-    from gateway.wiring import DataFolderBusy
+    from gateway.wiring.embedded import DataFolderBusy
 
     configure_logging(settings.log_level)
     screen.progress(f"Starting a gateway on {settings.data}")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from gateway.cli.answering import answering, data_option
 from gateway.cli.failures import FOUND
-from gateway.cli.folder import control, existing, master_key
+from gateway.cli.folder import record
 from gateway.cli.screen import Screen
-from gateway.cli.settings import folder
+from gateway.cli.settings import chosen
 
 if TYPE_CHECKING:
     from gateway.audit.verify import Verification
+    from gateway.config import Settings
 
 
 @click.command()
@@ -31,9 +31,9 @@ def verify(screen: Screen, data: str | None) -> int:
 
     import msgspec
 
-    where = existing(folder(data))
-    screen.progress(f"Verifying {where}")
-    found = asyncio.run(_verified(where))
+    settings = chosen(data)
+    screen.progress(f"Verifying {'the database' if settings.on_servers else settings.data}")
+    found = asyncio.run(_verified(settings))
     if screen.json:
         screen.answer({"ok": found.ok, **msgspec.to_builtins(found)})
     else:
@@ -41,18 +41,11 @@ def verify(screen: Screen, data: str | None) -> int:
     return 0 if found.ok else FOUND
 
 
-async def _verified(where: Path) -> Verification:
+async def _verified(settings: Settings) -> Verification:
     from gateway.audit import verify as audit
-    from gateway.storage.embedded.ledger import open_ledger
-    from gateway.storage.keyring import Keyring
 
-    async with control(where) as keys:
-        keyring = Keyring(keys, master_key(where))
-        ledger = await open_ledger(where / "ledger.db", writing=False)
-        try:
-            return await audit.verify(ledger, keyring.run_secret)
-        finally:
-            await ledger.close()
+    async with record(settings) as stores:
+        return await audit.verify(stores.ledger, stores.keyring.run_secret)
 
 
 def _tell(screen: Screen, found: Verification) -> None:

@@ -6,28 +6,25 @@ import asyncio
 import contextlib
 import gc
 import signal
-import socket
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import uvicorn
 import uvloop
 from msgspec import Struct
 
-from gateway.api.http_protocol import BoundedHttp
 from gateway.api.metrics_server import metrics_app
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
 from gateway.domain import api_keys
 from gateway.domain.instants import rfc3339
-from gateway.errors import ConfigInvalid, StorageFailure
+from gateway.errors import StorageFailure
+from gateway.serving.http import DRAIN_SECONDS, http_server, listen
 from gateway.serving.worker_child import WorkerChild
 from gateway.storage.ports import KeyRecord
 from gateway.telemetry import Metrics, logger
 from gateway.wiring import PROJECT, Gateway, Stopping, open_gateway
 
 FIGURES_SECONDS = 1.0
-DRAIN_SECONDS = 10
 
 
 class Ready(Struct, frozen=True):
@@ -53,25 +50,27 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     stopping = Stopping()
     stop = asyncio.Event()
     metrics = Metrics()
-    api = _listen(settings.host, settings.port, "--port")
-    exposition = _listen(settings.host, settings.metrics_port, "--metrics-port")
+    api = listen(settings.host, settings.port, "--port")
+    exposition = listen(settings.host, settings.metrics_port, "--metrics-port")
     url = f"http://{settings.host}:{api.getsockname()[1]}"
     async with open_gateway(settings, metrics=metrics, base_url=url, stopping=stopping) as gateway:
-        server = _server(gateway.app)
-        scraped = _server(metrics_app(metrics))
-        worker = WorkerChild(settings, metrics)
-        await worker.start()
+        server = http_server(gateway.app)
+        scraped = http_server(metrics_app(metrics))
+        # Where many share the stores, workers are processes of somebody else's.
+        worker = None if settings.on_servers else WorkerChild(settings, metrics)
         tasks = [
             asyncio.create_task(server.serve(sockets=[api])),
             asyncio.create_task(scraped.serve(sockets=[exposition])),
             asyncio.create_task(gateway.rulebook.run(stop)),
             asyncio.create_task(gateway.keys.run(stop)),
             asyncio.create_task(gateway.timers.run(stop)),
-            asyncio.create_task(worker.run(stop)),
             asyncio.create_task(_measure(gateway, metrics, stop)),
         ]
+        if worker is not None:
+            await worker.start()
+            tasks.append(asyncio.create_task(worker.run(stop)))
         _on_signals(stop)
-        key = await _first_key(gateway, settings.environment)
+        key = None if settings.on_servers else await _first_key(gateway, settings.environment)
         _collect_seldom()
         await _until_started(server, tasks)
         on_ready(
@@ -88,48 +87,9 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         server.should_exit = scraped.should_exit = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), DRAIN_SECONDS)
-        await worker.stop()
+        if worker is not None:
+            await worker.stop()
         logger("serving").info("gateway_stopped")
-
-
-def _listen(host: str, port: int, flag: str) -> socket.socket:
-    """A listening socket. Raises ConfigInvalid when the port is taken."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConfigInvalid(
-            f"Port {port} on {host} cannot be used ({error.strerror}). Use {flag} 0 for a free one."
-        ) from error
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the gateway, which has more than a server to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server(app: Any) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            app,
-            http=BoundedHttp,
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            date_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
-    )
 
 
 def _collect_seldom() -> None:

@@ -26,8 +26,8 @@ def main() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    async with open_worker(settings) as (recorder, auditor):
-        await record_until_told(recorder, auditor)
+    async with open_worker(settings) as worker:
+        await record_until_told(worker.recorder, worker.auditor)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Which implementation stands behind each port: the only place that picks any.
 
-`embedded` brings the stores of one data folder, `gateway` puts a gateway together from stores and
-an engine, `worker` the other end.
+`embedded` brings the stores of one data folder, `server` those that many share; `gateway` and
+`worker` put together what stands on them.
 """
 
-from gateway.wiring.embedded import DataFolderBusy
+from gateway.wiring.backend import backend
 from gateway.wiring.gateway import PROJECT, Gateway, Stopping, open_gateway
-from gateway.wiring.worker import open_worker
+from gateway.wiring.worker import Worker, open_worker
 
-__all__ = ["PROJECT", "DataFolderBusy", "Gateway", "Stopping", "open_gateway", "open_worker"]
+__all__ = ["PROJECT", "Gateway", "Stopping", "Worker", "backend", "open_gateway", "open_worker"]

@@ -20,7 +20,7 @@ from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
-from gateway.wiring.stores import GatewayStores, WorkerStores
+from gateway.wiring.stores import ControlStores, GatewayStores, RecordStores, WorkerStores
 from gateway.worker.lease import lease
 
 
@@ -88,6 +88,29 @@ async def worker_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[W
         ledger = await open_ledger(folder / "ledger.db")
         stack.push_async_callback(ledger.close)
         yield WorkerStores(keyring=keyring, drain=drain, ledger=ledger)
+
+
+@asynccontextmanager
+async def control_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[ControlStores]:
+    """The folder's keys, also while a gateway is at work on it."""
+    folder = Path(settings.data)
+    control = EmbeddedControl(folder / "control.db", ambient)
+    try:
+        yield ControlStores(master=known_master(folder, settings), control=control)
+    finally:
+        await control.close()
+
+
+@asynccontextmanager
+async def record_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[RecordStores]:
+    """The folder's record for reading, also while a gateway is at work on it."""
+    async with control_stores(settings, ambient) as keys:
+        ledger = await open_ledger(Path(settings.data) / "ledger.db", writing=False)
+        try:
+            keyring = Keyring(keys.control, keys.master)
+            yield RecordStores(control=keys.control, keyring=keyring, ledger=ledger)
+        finally:
+            await ledger.close()
 
 
 def policy_folder(settings: Settings) -> Path:

@@ -23,7 +23,7 @@ from gateway.engines.embedded.limits import MIB, Limits
 from gateway.engines.port import Engine
 from gateway.policies.rulebook import Rulebook
 from gateway.telemetry import Metrics
-from gateway.wiring import embedded
+from gateway.wiring.backend import backend
 from gateway.wiring.stores import GatewayStores
 
 PROJECT = "default"
@@ -69,11 +69,12 @@ async def open_gateway(
     counted = metrics or Metrics()
     url = settings.base_url or base_url
     async with AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(embedded.gateway_stores(settings, world, url))
+        chosen = backend(settings)
+        stores = await stack.enter_async_context(chosen.gateway_stores(settings, world, url))
         engine = _engine(settings, counted)
         stack.push_async_callback(engine.close)
         rulebook = Rulebook(
-            embedded.policy_folder(settings),
+            chosen.policy_folder(settings),
             engine,
             stores.control,
             world,

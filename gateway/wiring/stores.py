@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from msgspec import Struct
 
 from gateway.audit.verify import AuditedLedger
@@ -22,8 +24,27 @@ class GatewayStores(Struct, frozen=True, kw_only=True):
 
 
 class WorkerStores(Struct, frozen=True, kw_only=True):
-    """The stores of a worker, which alone writes the ledger."""
+    """The stores of a worker, which alone writes the ledger.
+
+    `maintain` makes room ahead in the ledger, where that is anybody's work; call it now and then.
+    """
 
     keyring: Keyring
     drain: Drain
+    ledger: AuditedLedger
+    maintain: Callable[[], Awaitable[object]] | None = None
+
+
+class ControlStores(Struct, frozen=True, kw_only=True):
+    """What making and ending API keys needs."""
+
+    master: bytes
+    control: Control
+
+
+class RecordStores(Struct, frozen=True, kw_only=True):
+    """What reading and verifying the record needs."""
+
+    control: Control
+    keyring: Keyring
     ledger: AuditedLedger

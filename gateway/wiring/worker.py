@@ -1,22 +1,33 @@
-"""A worker from its stores: what records, and what verifies beside it."""
+"""A worker from its stores: what records, what verifies beside it, what makes room ahead."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+
+from msgspec import Struct
 
 from gateway.ambient import SystemAmbient
 from gateway.config import Settings
-from gateway.wiring import embedded
+from gateway.wiring.backend import backend
 from gateway.worker.auditing import Auditor
 from gateway.worker.recorder import Recorder
 
 
+class Worker(Struct, frozen=True):
+    """An opened worker, and the loops that it consists of."""
+
+    recorder: Recorder
+    auditor: Auditor
+    maintain: Callable[[], Awaitable[object]] | None
+
+
 @asynccontextmanager
-async def open_worker(settings: Settings) -> AsyncIterator[tuple[Recorder, Auditor]]:
+async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
     """The worker of stores that a gateway made. Raises ConfigInvalid, StorageFailure."""
     ambient = SystemAmbient()
-    async with embedded.worker_stores(settings, ambient) as stores:
+    async with backend(settings).worker_stores(settings, ambient) as stores:
         secret = stores.keyring.run_secret
         recorder = Recorder(stores.drain, stores.ledger, secret, ambient)
-        yield recorder, Auditor(stores.ledger, secret, recorder.figures)
+        auditor = Auditor(stores.ledger, secret, recorder.figures)
+        yield Worker(recorder, auditor, stores.maintain)

@@ -167,7 +167,7 @@ async def _opened(
         gateway = await stack.enter_async_context(
             open_gateway(given, metrics=metrics, base_url=url, stopping=stopping)
         )
-        recorder, _ = await stack.enter_async_context(open_worker(given))
+        recorder = (await stack.enter_async_context(open_worker(given))).recorder
         recording = Recording(recorder, paused)
         servers = [_server(app, http) for app in (gateway.app, metrics_app(metrics))]
         tasks = [
