@@ -76,6 +76,18 @@ def as_other_user(*command: str | Path) -> list[str]:
     return ["setpriv", "--pdeathsig", "INT", *drop, "--", *map(str, command)]
 
 
+def children(pid: int) -> list[int]:
+    """The processes whose parent this is."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the name, which may hold anything, come state and parent.
+            fields = status.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid:
+                found.append(int(status.parent.name))
+    return found
+
+
 def unprivileged() -> pwd.struct_passwd:
     return pwd.getpwnam("nobody")
 
@@ -119,9 +131,7 @@ class PostgresServer:
             self.binaries / "postgres", "-D", self.data, "-p", str(self.port), *options
         )
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd="/", start_new_session=True
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/")
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -139,10 +149,15 @@ class PostgresServer:
     def kill(self) -> None:
         """kill -9, the server and all its children."""
         assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+    def signal(self, number: int) -> None:
+        """Signal the server and all its children, which lead sessions of their own."""
+        for pid in [self.pid, *children(self.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def remove(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):

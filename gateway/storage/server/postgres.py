@@ -83,14 +83,14 @@ async def open_database(
             reset=_keep,
             server_settings={"application_name": f"checkrein-{role}"},
         )
+        database = Database(pool, bounds)
+        try:
+            await _check_role(database, role)
+        except BaseException:
+            await database.close()
+            raise
     except (*DRIVER, ValueError) as error:
         raise StorageFailure("The database's address cannot be used.") from error
-    database = Database(pool, bounds)
-    try:
-        await _check_role(database, role)
-    except BaseException:
-        await database.close()
-        raise
     return database
 
 
