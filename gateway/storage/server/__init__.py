@@ -1,0 +1,1 @@
+"""Stores on servers: Redis for the journal, PostgreSQL for ledger and control; many gateways."""
