@@ -7,7 +7,7 @@ of these ports speaks domain values; drivers' errors arrive as StorageFailure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -121,6 +121,18 @@ class PendingApproval(Struct, frozen=True):
     approval_id: str
 
 
+class Reloaded(Struct, frozen=True):
+    """A run that the journal had forgotten, folded again from the ledger.
+
+    `actions` are all of the run by id, oldest first, also those that `state.recent` no longer
+    holds. `wrapped_secret` is empty when it was destroyed: then nothing can be appended.
+    """
+
+    state: RunState
+    actions: dict[str, ActionRecord]
+    wrapped_secret: bytes
+
+
 class RunEntry(Struct, frozen=True):
     """An event still in the journal, opened: `content` in clear."""
 
@@ -188,9 +200,12 @@ class Journal(Protocol):
 
 
 class Claim(Struct, frozen=True):
-    """A journal record handed to a worker. `raw` is what is stored; `token` settles it."""
+    """A journal record handed to a worker. `raw` is what is stored; `token` settles it.
 
-    token: int
+    What the token is, is the store's own business; no two records have the same.
+    """
+
+    token: Hashable
     project_id: str
     environment: str
     run_id: str
@@ -199,7 +214,7 @@ class Claim(Struct, frozen=True):
 
 
 class Drain(Protocol):
-    """The worker's end of the journal. One worker at a time owns it, by lease."""
+    """The worker's end of the journal. A run has one worker at a time, by lease."""
 
     async def claim(self, limit: int) -> Sequence[Claim]:
         """The oldest unsettled records, in order within each run. Given again until settled."""

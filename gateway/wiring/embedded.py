@@ -16,10 +16,10 @@ from gateway.replay.recalling import Recalling
 from gateway.storage import master_key
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.embedded.drain import EmbeddedDrain
-from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
+from gateway.storage.ports import Reloaded
 from gateway.wiring.stores import ControlStores, GatewayStores, RecordStores, WorkerStores
 from gateway.worker.lease import lease
 

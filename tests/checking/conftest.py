@@ -19,11 +19,10 @@ from gateway.domain.ruleset import Ruleset
 from gateway.domain.sealing import new_secret
 from gateway.replay.recalling import Recalling
 from gateway.storage.embedded.control import EmbeddedControl
-from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
-from gateway.storage.ports import Caller
+from gateway.storage.ports import Caller, Reloaded
 from gateway.telemetry import Metrics
 from tests import make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -9,13 +10,17 @@ from typing import Protocol
 from gateway.ambient import Ambient
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.embedded.drain import EmbeddedDrain
-from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.keyring import Keyring
-from gateway.storage.ports import Control, Drain, Journal
+from gateway.storage.ports import Control, Drain, Journal, Reloaded
+from gateway.storage.server.drain import open_drain
+from gateway.storage.server.journal import open_journal as open_redis_journal
 from tests.make import FixedAmbient
+from tests.servers import redis
 
 MASTER = bytes(range(32))
+# Two cores are shared with whatever else runs: a deadline here is a guard, not a promise.
+PATIENT_SECONDS = 5.0
 Reload = Callable[[str, str], Awaitable[Reloaded | None]]
 
 
@@ -27,6 +32,8 @@ class Hot(Protocol):
     control: Control
     keyring: Keyring
     ambient: FixedAmbient
+
+    async def open(self) -> Hot: ...
 
     async def close(self) -> None: ...
 
@@ -67,4 +74,61 @@ def open_journal(folder: Path, keyring: Keyring, ambient: Ambient, **options) ->
     return EmbeddedJournal(folder / "journal.db", keyring=keyring, ambient=ambient, **options)
 
 
-BACKENDS = {"embedded": EmbeddedHot}
+class RedisHot:
+    """A namespace of its own on a real Redis that all tests share."""
+
+    _count = itertools.count()
+
+    def __init__(
+        self, folder: Path, reload: Reload | None = None, memory: int = 1024, **options
+    ) -> None:
+        self.folder = folder
+        self.ambient = FixedAmbient()
+        self.namespace = f"test{next(self._count)}"
+        self.options = {"hot_runs_max": memory, "seconds": PATIENT_SECONDS, **options}
+        if reload is not None:
+            self.options["reload"] = reload
+
+    def url(self) -> str:
+        return redis.shared().url
+
+    async def open(self) -> RedisHot:
+        self.control: Control = EmbeddedControl(self.folder / "control.db", self.ambient)
+        self.keyring = Keyring(self.control, MASTER)
+        await self.keyring.verify()
+        self.journal: Journal = await self.open_journal()
+        self.drain: Drain = await open_drain(self.url(), self.ambient, namespace=self.namespace)
+        return self
+
+    async def open_journal(self) -> Journal:
+        """One more gateway on the same Redis."""
+        return await open_redis_journal(
+            self.url(),
+            keyring=self.keyring,
+            ambient=self.ambient,
+            namespace=self.namespace,
+            **self.options,
+        )
+
+    async def close(self) -> None:
+        await self.journal.close()
+        await self.drain.close()
+        await self.control.close()
+
+    async def reopen(self) -> None:
+        await self.close()
+        await self.open()
+
+
+class RedisClusterHot(RedisHot):
+    """The same on a cluster of three primaries."""
+
+    def url(self) -> str:
+        return redis.shared_cluster()[0].url
+
+
+BACKENDS: dict[str, Callable[..., Hot]] = {
+    "embedded": EmbeddedHot,
+    "redis": RedisHot,
+    "redis cluster": RedisClusterHot,
+}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.domain.run_state import ActionRecord, RunState, StateChange, apply
-from gateway.storage.embedded.hot_runs import Reloaded
+from gateway.storage.ports import Reloaded
 from tests.contract import appends as make
 from tests.contract.backends import BACKENDS
 from tests.make import NOON_NS

@@ -8,9 +8,8 @@ import sqlite3
 import threading
 
 from gateway.storage.embedded.eviction import _delete
-from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
-from gateway.storage.ports import Reserve
+from gateway.storage.ports import Reloaded, Reserve
 from tests.contract import appends as make
 from tests.contract.backends import EmbeddedHot
 from tests.make import NOON_NS

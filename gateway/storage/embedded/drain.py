@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -59,7 +59,7 @@ class EmbeddedDrain:
         found = self._reader.execute(OLDEST, (limit,)).fetchall()
         return [Claim(*row) for row in found]
 
-    def _settle(self, tokens: list[tuple[int]]) -> None:
+    def _settle(self, tokens: list[tuple[Hashable]]) -> None:
         for start in range(0, len(tokens), SETTLED_AT_ONCE):
             self._writer.execute("BEGIN IMMEDIATE")
             try:

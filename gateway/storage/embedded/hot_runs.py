@@ -13,24 +13,13 @@ from msgspec import Struct, field
 
 from gateway.domain.run_state import RECENT_MAX, ActionRecord, RunState
 from gateway.storage.embedded import journal_rows as rows
+from gateway.storage.ports import Reloaded
 
 PARENTS_MAX = 16
 Key = tuple[str, str]
 
 # What a look at the disk may raise: the file, a record, or an id that no database could hold.
 UNREADABLE = (sqlite3.Error, msgspec.MsgspecError, ValueError)
-
-
-class Reloaded(Struct, frozen=True):
-    """A run that the journal had forgotten, folded again from the ledger.
-
-    `actions` are all of the run by id, oldest first, also those that `state.recent` no longer
-    holds. `wrapped_secret` is empty when it was destroyed: then nothing can be appended.
-    """
-
-    state: RunState
-    actions: dict[str, ActionRecord]
-    wrapped_secret: bytes
 
 
 class HotRun(Struct):

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from gateway.domain import sealing
 from gateway.errors import StorageFailure
 from gateway.storage.embedded.eviction import Eviction
-from gateway.storage.embedded.hot_runs import UNREADABLE, HotRun, HotRuns, Key, Reloaded
+from gateway.storage.embedded.hot_runs import UNREADABLE, HotRun, HotRuns, Key
 from gateway.storage.keyring import Keyring
-from gateway.storage.ports import Append
+from gateway.storage.ports import Append, Reloaded
 
 ROUNDS_MAX = 100
 

@@ -1,0 +1,166 @@
+"""The worker's end of the journal on Redis: several workers share its partitions.
+
+Claims are plain reads of the oldest records of the partitions that this worker owns, so they are
+given again until they are settled. Settling deletes what the ledger holds, one record at a time
+and only under the partition's newest token; nothing else ever removes a record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gateway.ambient import Ambient
+from gateway.errors import StorageFailure
+from gateway.storage.ports import Claim
+from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.drain_owning import LEASE_SECONDS, Owned, Owning
+from gateway.storage.server.journal import NAMESPACE, installed
+from gateway.storage.server.journal_functions import SETTLE
+from gateway.storage.server.journal_intake import placed_field
+from gateway.storage.server.journal_keys import PARTITIONS, Partition, Places, pack, place_of
+from gateway.storage.server.journal_routes import Routes
+from gateway.telemetry import logger
+
+# A worker has time, a check has not.
+DRAIN_SECONDS = 5.0
+LEAST = 16
+SETTLED_AT_ONCE = 1000
+# Places of settled records are remembered for this long, for appends whose reply was lost.
+PLACES_MS = 120_000
+
+_log = logger("worker")
+
+
+class Token(NamedTuple):
+    """Settles one record: its partition, its place in the log, and its field among the places."""
+
+    partition: int
+    entry: bytes
+    field: str
+
+
+async def open_drain(
+    url: str,
+    ambient: Ambient,
+    *,
+    namespace: str = NAMESPACE,
+    partitions: int = PARTITIONS,
+    lease_seconds: float = LEASE_SECONDS,
+    seconds: float = DRAIN_SECONDS,
+) -> RedisDrain:
+    """Connect as one more worker. Raises StorageFailure, ConfigInvalid."""
+    routes = Routes(url, seconds)
+    try:
+        await routes.open()
+        places = await installed(routes, namespace, partitions)
+    except BaseException:
+        await routes.close()
+        raise
+    owning = Owning(routes, places, ambient.new_id("wrk"), lease_seconds)
+    return RedisDrain(routes, places, owning)
+
+
+class RedisDrain:
+    """Made by `open_drain`; owns a share of the partitions for as long as it claims."""
+
+    def __init__(self, routes: Routes, places: Places, owning: Owning) -> None:
+        self._routes = routes
+        self._places = places
+        self._owning = owning
+
+    async def claim(self, limit: int) -> Sequence[Claim]:
+        """The oldest records of the partitions owned, as far as a first look shows them.
+
+        When only few partitions have any, these are read further.
+        """
+        owned = await self._owning.owned()
+        if not owned:
+            return []
+        most = max(min(LEAST, limit), math.ceil(2 * limit / len(owned)))
+        found = await self._read(owned, most)
+        left = limit - sum(len(records) for records in found.values())
+        longer = [each for each, records in found.items() if len(records) == most]
+        if left > 0 and longer:
+            found |= await self._read(longer, most + left)
+        merged = [
+            (_order(entry), each, entry, fields)
+            for each, records in found.items()
+            for entry, fields in records
+        ]
+        merged.sort(key=lambda record: record[0])
+        return [_claim(each, entry, fields) for _, each, entry, fields in merged[:limit]]
+
+    async def settle(self, claims: Sequence[Claim]) -> None:
+        """Remove what is recorded. What another worker owns by now it will be given again."""
+        by_partition: dict[int, list[Token]] = {}
+        for claim in claims:
+            token = claim.token
+            assert isinstance(token, Token)
+            by_partition.setdefault(token.partition, []).append(token)
+        await asyncio.gather(
+            *(self._settle(number, tokens) for number, tokens in by_partition.items())
+        )
+
+    async def secrets(self, runs: set[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
+        keys = list(runs)
+        found = await asyncio.gather(*(self._secret(key) for key in keys))
+        return {key: secret for key, secret in zip(keys, found, strict=True) if secret}
+
+    async def close(self) -> None:
+        """Give the partitions back, then stop."""
+        try:
+            await self._owning.give_back()
+        except StorageFailure as failure:
+            _log.warning("leases_kept", problem=str(failure))
+        await self._routes.close()
+
+    async def _read(self, owned: Sequence[Owned], most: int) -> dict[Owned, list[Any]]:
+        found = await asyncio.gather(*(self._oldest(each.partition, most) for each in owned))
+        return dict(zip(owned, found, strict=True))
+
+    async def _oldest(self, partition: Partition, most: int) -> list[Any]:
+        command = pack("XRANGE", partition.log, "-", "+", "COUNT", most)
+        found: list[Any] = await self._routes.call(partition.slot, command, "slow")
+        return found
+
+    async def _settle(self, number: int, tokens: Sequence[Token]) -> None:
+        owned = self._owning.lease(number)
+        for start in range(0, len(tokens), SETTLED_AT_ONCE):
+            if owned is None:
+                return
+            words: list[bytes | str] = []
+            for token in tokens[start : start + SETTLED_AT_ONCE]:
+                words += [token.entry, token.field]
+            partition = owned.partition
+            command = SETTLE((partition.log,), owned.fence, PLACES_MS, *words)
+            if await self._routes.call(partition.slot, command, "slow") < 0:
+                _log.warning("partition_lost", partition=number)
+                self._owning.lost(owned)
+                return
+
+    async def _secret(self, key: tuple[str, str]) -> bytes | None:
+        partition = self._places.of(key)
+        run = partition.key(b"run", place_of(key))
+        found: bytes | None = await self._routes.call(
+            partition.slot, pack("HGET", run, "w"), "slow"
+        )
+        return found
+
+
+def _order(entry: bytes) -> tuple[int, int]:
+    ms, _, rest = entry.partition(b"-")
+    return int(ms), int(rest)
+
+
+def _claim(owned: Owned, entry: bytes, fields: Sequence[bytes]) -> Claim:
+    """A record as a claim. One that cannot be read raises StorageFailure."""
+    try:
+        found = rows.decode_entry(fields[1])
+    except rows.UNREADABLE as error:
+        raise StorageFailure(f"record {entry!r} cannot be read: {error}") from error
+    field = placed_field(found.project_id, found.event_id)
+    token = Token(owned.partition.number, entry, field)
+    return Claim(token, found.project_id, found.environment, found.run_id, found.seq, found.raw)

@@ -1,0 +1,66 @@
+"""How many events wait for the worker, and the limit beyond which none is taken in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gateway.ambient import Ambient
+from gateway.domain.events import Durability
+from gateway.errors import StorageFailure
+from gateway.storage.ports import JournalFigures
+from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.journal_keys import Partition, Places, pack
+from gateway.storage.server.journal_lane import NotSent
+from gateway.storage.server.journal_routes import Routes
+
+FIGURES_SECONDS = 1.0
+
+
+class Backlog:
+    """The figures, read at most once a second; and the total limit, judged by them."""
+
+    def __init__(
+        self, routes: Routes, places: Places, ambient: Ambient, promised: Durability, most: int
+    ) -> None:
+        self._routes = routes
+        self._places = places
+        self._ambient = ambient
+        self._most = most
+        self._figures: JournalFigures | None = None
+        self._until = 0.0
+        self.durability: Durability = promised
+
+    def check(self) -> None:
+        """Raises NotSent while too much waits, as far as was counted last."""
+        if self._figures is not None and self._figures.waiting >= self._most:
+            raise full(self._figures.waiting)
+
+    async def figures(self) -> JournalFigures:
+        now = self._ambient.monotonic()
+        if self._figures is None or now >= self._until:
+            found = await asyncio.gather(*(self._look(each) for each in self._places.partitions))
+            waiting = sum(count for count, _ in found)
+            oldest = min((ns for _, ns in found if ns), default=0)
+            age = (self._ambient.now_ns() - oldest) / 1e9 if oldest else 0.0
+            self._figures = JournalFigures(waiting, max(0.0, age), self.durability)
+            self._until = now + FIGURES_SECONDS
+        return self._figures
+
+    async def _look(self, partition: Partition) -> tuple[int, int]:
+        """(events that wait, when the oldest of them was taken in)."""
+        count, first = await asyncio.gather(
+            self._ask(partition, pack("XLEN", partition.log)),
+            self._ask(partition, pack("XRANGE", partition.log, "-", "+", "COUNT", 1)),
+        )
+        try:
+            return count, rows.decode_entry(first[0][1][1]).recorded_ns if first else 0
+        except rows.UNREADABLE as error:
+            raise StorageFailure(f"the log cannot be read: {error}") from error
+
+    async def _ask(self, partition: Partition, command: bytes) -> Any:
+        return await self._routes.call(partition.slot, command, "slow")
+
+
+def full(waiting: int) -> NotSent:
+    return NotSent(f"the journal is full: {waiting} events wait for a worker to record them")

@@ -1,0 +1,227 @@
+"""What this gateway last read of hot runs: a saving, never an authority.
+
+Redis says whether what is remembered is still the run's newest version, in the same call that
+reads it otherwise; an append that was built on an older one is refused by it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+
+from gateway.ambient import Ambient
+from gateway.domain import sealing
+from gateway.domain.run_state import ActionRecord, RunState
+from gateway.errors import StorageFailure
+from gateway.storage.keyring import Keyring
+from gateway.storage.ports import Reloaded
+from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.journal_functions import BRING, GATHER
+from gateway.storage.server.journal_keys import Key, Partition, Places, place_of
+from gateway.storage.server.journal_routes import Routes
+
+Reload = Callable[[str, str], Awaitable[Reloaded | None]]
+# How long a look into the ledger is good for, while Redis does not know the run.
+RELOADED_SECONDS = 30.0
+ABSENT = b""
+
+
+class Run(Struct):
+    """A run as it was read, never changed afterwards but for its key.
+
+    `version` is ABSENT when Redis does not know the run; `known` when it has events, there or
+    in the ledger, from which it was then `reloaded`.
+    """
+
+    version: bytes
+    state: RunState
+    known: bool
+    wrapped: bytes = b""
+    content_key: bytes | None = None
+    last_ns: int = 0
+    reloaded: Reloaded | None = None
+    read_at: float = 0.0
+
+
+class Seen(Struct, frozen=True):
+    """A run with records of actions that were asked for, and a mark of a halt above it."""
+
+    run: Run
+    records: dict[str, ActionRecord | None]
+    mark: Sequence[bytes] | None
+
+
+class Runs:
+    """Reads runs. The least recently used are forgotten."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        places: Places,
+        keyring: Keyring,
+        ambient: Ambient,
+        reload: Reload,
+        most: int,
+    ) -> None:
+        self._routes = routes
+        self._places = places
+        self._keyring = keyring
+        self._ambient = ambient
+        self._reload = reload
+        self._most = most
+        self._runs: OrderedDict[Key, Run] = OrderedDict()
+
+    def remembered(self, key: Key) -> Run | None:
+        """The run as last seen, unless it may have come to Redis or gone since."""
+        run = self._runs.get(key)
+        if run is None or (run.version == ABSENT and not self._fresh(run)):
+            return None
+        return run
+
+    async def read(
+        self,
+        key: Key,
+        environment: str,
+        actions: Sequence[str] = (),
+        above: Sequence[bytes] = (),
+    ) -> Seen:
+        """The run as it is now. `environment` is that of a run that nobody knows."""
+        remembered = self._runs.get(key)
+        partition = self._places.of(key)
+        version = remembered.version if remembered else ABSENT
+        try:
+            command = GATHER(
+                (partition.log,), place_of(key), version, len(actions), *actions, *above
+            )
+        except UnicodeEncodeError as error:
+            raise StorageFailure(f"an id cannot be stored: {error}") from error
+        reply = await self._routes.call(partition.slot, command, "reads")
+        try:
+            version, row, blobs, mark = reply
+            records = {
+                action: rows.decode_action(blob) if blob is not None else None
+                for action, blob in zip(actions, blobs, strict=False)
+            }
+        except rows.UNREADABLE as error:
+            raise StorageFailure(f"the run's state cannot be read: {error}") from error
+        if version == ABSENT:
+            run = await self._absent(key, environment)
+            past = run.reloaded.actions if run.reloaded else {}
+            return Seen(run, {action: past.get(action) for action in actions}, mark)
+        if row is None:
+            assert remembered is not None
+            return Seen(remembered, records, mark)
+        return Seen(self.take(key, rows.stored(key, row)), records, mark)
+
+    def take(self, key: Key, stored: rows.Stored) -> Run:
+        """Remember a run as Redis has just told it."""
+        before = self._runs.get(key)
+        same = before is not None and before.wrapped == stored.wrapped
+        return self.keep(
+            key,
+            Run(
+                version=stored.version,
+                state=stored.state,
+                known=True,
+                wrapped=stored.wrapped,
+                content_key=before.content_key if before is not None and same else None,
+                last_ns=stored.last_ns,
+            ),
+        )
+
+    def keep(self, key: Key, run: Run) -> Run:
+        self._runs[key] = run
+        self._runs.move_to_end(key)
+        if len(self._runs) > self._most:
+            self._runs.popitem(last=False)
+        return run
+
+    def drop(self, key: Key) -> None:
+        self._runs.pop(key, None)
+
+    def clear(self) -> None:
+        self._runs.clear()
+
+    async def content_key(self, run: Run, user_id: str | None) -> bytes:
+        """The run's content key. A new run gets a secret. Raises StorageFailure."""
+        if run.content_key is not None:
+            return run.content_key
+        project_id = run.state.project_id
+        try:
+            if run.known:
+                secret = await self._keyring.run_secret(project_id, run.wrapped)
+            else:
+                secret = sealing.new_secret()
+                wrapped = await self._keyring.run_secret_wrap(project_id, user_id, secret)
+                run.wrapped = wrapped
+        except ValueError as error:
+            raise StorageFailure(f"the run's secret cannot be opened: {error}") from error
+        run.content_key = sealing.content_key(secret)
+        return run.content_key
+
+    async def bring(self, key: Key, run: Run, now_ns: int) -> Run | None:
+        """Put a run that was reloaded back into Redis. None: somebody was faster."""
+        past = run.reloaded
+        assert past is not None
+        partition = self._places.of(key)
+        state = run.state
+        version = f"reloaded:{now_ns}:{sealing.new_secret().hex()[:16]}".encode()
+        command = _bring(partition, key, version, past, now_ns)
+        if not await self._routes.call(partition.slot, command):
+            self.drop(key)
+            return None
+        return self.keep(
+            key,
+            Run(version, state, True, run.wrapped, run.content_key, last_ns=now_ns),
+        )
+
+    async def _absent(self, key: Key, environment: str) -> Run:
+        remembered = self._runs.get(key)
+        if remembered is not None and remembered.version == ABSENT and self._fresh(remembered):
+            if not remembered.known and remembered.state.environment != environment:
+                remembered.state.environment = environment
+            return remembered
+        reloaded = await self._reload(*key)
+        now = self._ambient.monotonic()
+        if reloaded is None:
+            fresh = RunState(project_id=key[0], environment=environment, run_id=key[1])
+            return self.keep(key, Run(ABSENT, fresh, False, read_at=now))
+        run = Run(
+            ABSENT,
+            reloaded.state,
+            True,
+            reloaded.wrapped_secret,
+            reloaded=reloaded,
+            read_at=now,
+        )
+        return self.keep(key, run)
+
+    def _fresh(self, run: Run) -> bool:
+        return self._ambient.monotonic() - run.read_at < RELOADED_SECONDS
+
+
+def _bring(partition: Partition, key: Key, version: bytes, past: Reloaded, now_ns: int) -> bytes:
+    state = past.state
+    project_id = key[0]
+    actions = {**past.actions, **state.recent}
+    words: list[bytes | str | int] = [
+        place_of(key),
+        version,
+        state.last_seq,
+        rows.scalars(state),
+        past.wrapped_secret,
+        now_ns,
+        int(state.halted),
+        len(state.recent),
+        *state.recent,
+    ]
+    for action in actions.values():
+        decided = f"{project_id}/{action.decision_id}"
+        words += [action.action_id, rows.encode(action), decided]
+    words.append(b"")
+    for approval in state.approvals.values():
+        place = (project_id, state.environment, key[1], approval.id)
+        words += [approval.id, rows.encode(approval), rows.due(approval.expires_ns, *place)]
+    return BRING((partition.log,), *words)

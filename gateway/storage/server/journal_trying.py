@@ -1,0 +1,135 @@
+"""One append, tried until it is written, refused, or out of time.
+
+A try is: the run as it was read last, the decision upon it, one call. Redis answers with what
+is different from what the try was built on, and the next try is built on that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.errors import StorageFailure
+from gateway.storage.ports import Refused
+from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.journal_above import Above, Ancestry
+from gateway.storage.server.journal_admission import Records, refusal, wanted_actions
+from gateway.storage.server.journal_backlog import full
+from gateway.storage.server.journal_counters import Counters
+from gateway.storage.server.journal_intake import Limits, Prepared, command
+from gateway.storage.server.journal_keys import Places
+from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown
+from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.journal_runs import Run, Runs
+
+TRIES_MAX = 40
+# From then on the run is leased for the next try.
+LEASE_AFTER = 3
+SENT_AGAIN_MAX = 2
+
+
+class Trying:
+    """Appends prepared appends."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        places: Places,
+        runs: Runs,
+        ancestry: Ancestry,
+        counters: Counters,
+        limits: Limits,
+    ) -> None:
+        self._routes = routes
+        self._places = places
+        self._runs = runs
+        self._ancestry = ancestry
+        self._counters = counters
+        self._limits = limits
+
+    async def append(self, prepared: Prepared, above: Above) -> int | Refused:
+        """The first seq. Raises StorageFailure; OutcomeUnknown when it may have been written."""
+        hold = await self._counters.covered(prepared.append)
+        if hold is None:
+            return Refused("predicate")
+        run = self._runs.remembered(prepared.key)
+        for number in range(TRIES_MAX):
+            outcome = await self._try(prepared, run, above, hold, leases=number >= LEASE_AFTER)
+            if isinstance(outcome, int | Refused):
+                return outcome
+            run = outcome
+        raise NotSent("the run changes too fast")
+
+    async def _try(
+        self, prepared: Prepared, run: Run | None, above: Above, hold: str, *, leases: bool
+    ) -> int | Refused | Run | None:
+        """One try upon `run`; None reads it. The outcome, or what the next try is to build on."""
+        append, key = prepared.append, prepared.key
+        certain = run is None
+        if run is None:
+            run = (await self._runs.read(key, append.environment)).run
+        records: Records = {}
+        wanted = wanted_actions(append, run.state)
+        if wanted:
+            seen = await self._runs.read(key, append.environment, wanted)
+            run, records, certain = seen.run, seen.records, True
+        why = refusal(append, run.state, run.known, records)
+        if why is not None:
+            # Nothing is refused for what may have changed since it was read.
+            return Refused(why) if certain else None
+        if run.reloaded is not None:
+            return await self._runs.bring(key, run, prepared.now_ns)
+        await self._runs.content_key(run, append.user_id)
+        partition = self._places.of(key)
+        packed, after = command(
+            prepared, run, records, partition, above, hold, self._limits, leases=leases
+        )
+        reply = await self._send(partition.slot, packed)
+        if isinstance(reply, int):
+            return self._written(prepared, after, reply)
+        return await self._answered(prepared, reply)
+
+    def _written(self, prepared: Prepared, after: Run, reply: int) -> int:
+        if reply > 0:
+            self._runs.keep(prepared.key, after)
+        else:
+            # These events were there before, with others behind them perhaps.
+            self._runs.drop(prepared.key)
+        return abs(reply)
+
+    async def _answered(self, prepared: Prepared, reply: Sequence[Any]) -> Refused | Run | None:
+        """What a reply means for the next try: the run as it is now, or None to read it."""
+        kind = reply[0]
+        if kind == b"stale" and reply[1] is not None:
+            return self._runs.take(prepared.key, rows.stored(prepared.key, reply[1]))
+        if kind == b"stale":
+            self._runs.drop(prepared.key)
+            return None
+        if kind == b"leased":
+            await asyncio.sleep(min(int(reply[1]), 200) / 1000)
+            return None
+        if kind == b"mark":
+            partition = self._places.of(prepared.key)
+            return Refused("halted") if await self._ancestry.stands(partition, reply[1]) else None
+        if kind == b"void":
+            return Refused("predicate")
+        if kind == b"full":
+            raise full(int(reply[1]))
+        if kind == b"spread":
+            token = prepared.append.drafts[0].id.encode()
+            await self._ancestry.spread(prepared.place, token, reply[1])
+            return self._runs.remembered(prepared.key)
+        raise StorageFailure(f"Redis answered what nobody asked: {kind!r}")
+
+    async def _send(self, slot: int, packed: bytes) -> Any:
+        """Send the command; again when its outcome is unknown, since it happens once at most."""
+        for _ in range(SENT_AGAIN_MAX - 1):
+            started = asyncio.get_running_loop().time()
+            try:
+                return await self._routes.call(slot, packed)
+            except OutcomeUnknown:
+                # A connection that broke leaves time for another; a deadline that passed does not.
+                if asyncio.get_running_loop().time() - started > 0.1:
+                    raise
+        return await self._routes.call(slot, packed)
