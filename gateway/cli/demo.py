@@ -30,8 +30,11 @@ Summaries = dict[str, dict[str, Any]]
 
 
 @click.command()
+@click.option(
+    "--servers", is_flag=True, help="Play on the Redis and PostgreSQL that the settings name."
+)
 @answering
-def demo(screen: Screen) -> int:
+def demo(screen: Screen, *, servers: bool) -> int:
     """Six failures of AI agents, against a gateway of their own, in three modes.
 
     Each is an ordinary script with the Python SDK. In mode log everything runs and is recorded, in
@@ -42,8 +45,8 @@ def demo(screen: Screen) -> int:
     """
     began = time.monotonic()
     _present()
-    screen.progress("Starting a gateway in a temporary folder")
-    with trial(tuple(MODES)) as running:
+    screen.progress(f"Starting a gateway {'on servers' if servers else 'in a temporary folder'}")
+    with trial(tuple(MODES), servers=servers) as running:
         played: dict[str, Summaries] = {}
         for number, story in enumerate(STORIES, start=1):
             with screen.working(f"Playing {number} of {len(STORIES)}: {story.name}"):

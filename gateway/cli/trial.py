@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -21,7 +21,9 @@ from gateway.cli.client import Client
 from gateway.cli.failures import FOUND, Failure
 from gateway.cli.folder import with_control
 from gateway.cli.keys import made
-from gateway.cli.settings import chosen
+from gateway.cli.settings import chosen, read
+from gateway.config import Settings, as_environment
+from gateway.policies.shipped import copy_shipped
 
 if TYPE_CHECKING:
     from gateway.wiring.stores import ControlStores
@@ -51,13 +53,19 @@ class Trial(Struct, frozen=True):
 
 
 @contextmanager
-def trial(environments: tuple[str, ...]) -> Iterator[Trial]:
-    """Start it, and stop it whatever happens. Raises Failure when it does not start."""
+def trial(environments: tuple[str, ...], *, servers: bool = False) -> Iterator[Trial]:
+    """Start it, and stop it whatever happens. Raises Failure when it does not start.
+
+    With `servers` it is a gateway on the Redis and PostgreSQL that the settings name; somebody
+    else's worker records what it decides.
+    """
     with tempfile.TemporaryDirectory(prefix="checkrein-demo-") as folder:
-        data = Path(folder) / "data"
-        with (Path(folder) / "log").open("w+b") as log, _started(data, log.fileno()) as process:
-            url = _url(process, Path(folder) / "log")
-            keys = {name: _key(data, name) for name in environments}
+        base = Path(folder)
+        settings, command = _on_servers(base) if servers else _in_folder(base)
+        environ = {**clean_environ(), **(as_environment(settings) if servers else {})}
+        with (base / "log").open("w+b") as log, _started(command, environ, log) as process:
+            url = _url(process, base / "log")
+            keys = {name: _key(settings, name) for name in environments}
             for key in keys.values():
                 _until_accepted(Client(url, key))
             yield Trial(url, keys)
@@ -68,13 +76,27 @@ def clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("CHECKREIN_")}
 
 
+def _in_folder(base: Path) -> tuple[Settings, tuple[str, ...]]:
+    """The whole gateway in a folder of its own."""
+    data = str(base / "data")
+    return chosen(data), ("up", "--data", data, "--port", "0")
+
+
+def _on_servers(base: Path) -> tuple[Settings, tuple[str, ...]]:
+    """A gateway on servers, with the shipped policy."""
+    settings = read(policies=str(base / "policies"), metrics_port=0).settings
+    copy_shipped(base / "policies")
+    return settings, ("serve", "--port", "0")
+
+
 @contextmanager
-def _started(data: Path, log: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = (sys.executable, "-m", "gateway.cli", "up", "--data", str(data), "--port", "0")
+def _started(
+    command: tuple[str, ...], environ: dict[str, str], log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        (*command, "--json"),
-        env=clean_environ(),
-        cwd=data.parent,
+        (sys.executable, "-m", "gateway.cli", *command, "--json"),
+        env=environ,
+        cwd=Path(log.name).parent,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -113,12 +135,12 @@ def _url(process: subprocess.Popen[bytes], log: Path) -> str:
         raise Failure(text, "checkrein doctor", FOUND) from error
 
 
-def _key(data: Path, environment: str) -> str:
+def _key(settings: Settings, environment: str) -> str:
     async def work(stores: ControlStores) -> str:
         text, _ = await made(stores, environment, name="demonstration")
         return text
 
-    return with_control(chosen(str(data)), work)
+    return with_control(settings, work)
 
 
 def _until_accepted(client: Client) -> None:
