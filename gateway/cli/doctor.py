@@ -12,7 +12,7 @@ from gateway.cli.answering import answering, data_option
 from gateway.cli.failures import FOUND
 from gateway.cli.findings import Finding
 from gateway.cli.screen import Screen
-from gateway.cli.settings import read
+from gateway.cli.settings import chosen
 
 if TYPE_CHECKING:
     from gateway.config import Settings
@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 @data_option
 @answering
 def doctor(screen: Screen, data: str | None) -> int:
-    """Look at the machine, the data folder, the policy and the gateway.
+    """Look at the machine, the stores, the policy and the gateway.
+
+    The stores are Redis and PostgreSQL where CHECKREIN_DATABASE_URL names one, otherwise the data
+    folder.
 
     Each line is a state, a reason, and the command that mends it. Exits with 1 when something
     failed.
 
     Example: checkrein doctor --data .checkrein
     """
-    settings = read(data=data).settings
+    settings = chosen(data)
     found = list(_findings(settings, screen))
     if screen.json:
         from msgspec import to_builtins
@@ -44,11 +47,18 @@ def doctor(screen: Screen, data: str | None) -> int:
 
 
 def _findings(settings: Settings, screen: Screen) -> Iterator[Finding]:
-    from gateway.cli import machine, running
+    from gateway.cli import machine, running, servers
 
     folder = Path(settings.data)
     yield from machine.machine(folder)
-    yield from machine.data(folder)
+    if not settings.on_servers:
+        yield from machine.data(folder)
+    else:
+        if settings.redis_url is not None:
+            yield from servers.redis(settings)
+        yield from servers.postgres(settings)
+    if settings.opa_url is not None:
+        yield from servers.opa(settings)
     screen.progress("Loading the policy")
     yield from running.policy(Path(settings.policies or folder / "policies"))
     yield from running.gateway(settings)

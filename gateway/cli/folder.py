@@ -53,13 +53,15 @@ async def control(settings: Settings) -> AsyncIterator[ControlStores]:
 
 
 @asynccontextmanager
-async def record(settings: Settings) -> AsyncIterator[RecordStores]:
-    """The record, for reading."""
+async def record(settings: Settings, *, everything: bool = False) -> AsyncIterator[RecordStores]:
+    """The record for reading, a project's or `everything`. On servers they are different users."""
     from gateway.ambient import SystemAmbient
     from gateway.wiring import backend
 
     _there(settings)
-    async with backend(settings).record_stores(settings, SystemAmbient()) as opened:
+    async with backend(settings).record_stores(
+        settings, SystemAmbient(), everything=everything
+    ) as opened:
         yield opened
 
 

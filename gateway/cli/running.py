@@ -42,14 +42,20 @@ def gateway(settings: Settings) -> Iterator[Finding]:
     if ready is not None and said is None:
         yield Finding("gateway", "ok", f"{client.url()} decides by policy {ready['policy'][:12]}")
         yield _lag(int(ready["waiting"]))
-    elif "CHECKREIN_URL" in os.environ or in_use(Path(settings.data)):
+    elif "CHECKREIN_URL" in os.environ or (not settings.on_servers and in_use(Path(settings.data))):
         yield Finding("gateway", "failed", said or "", "checkrein up, or set CHECKREIN_URL")
     else:
-        left = waiting(Path(settings.data))
-        reason = f"none runs on this data folder; {left:,} events wait for the record"
-        yield Finding("gateway", "skipped", reason, "checkrein up")
+        yield _none_runs(settings)
     yield _port(settings, answered=ready is not None)
     yield _key() if ready else Finding("API key", "skipped", "there is no gateway to ask")
+
+
+def _none_runs(settings: Settings) -> Finding:
+    if settings.on_servers:
+        return Finding("gateway", "skipped", f"none answers at {client.url()}", "checkrein serve")
+    left = waiting(Path(settings.data))
+    reason = f"none runs on this data folder; {left:,} events wait for the record"
+    return Finding("gateway", "skipped", reason, "checkrein up")
 
 
 def _evaluator(ruleset: Ruleset) -> Finding:

@@ -44,7 +44,7 @@ def verify(screen: Screen, data: str | None) -> int:
 async def _verified(settings: Settings) -> Verification:
     from gateway.audit import verify as audit
 
-    async with record(settings) as stores:
+    async with record(settings, everything=True) as stores:
         return await audit.verify(stores.ledger, stores.keyring.run_secret)
 
 

@@ -102,8 +102,10 @@ async def control_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def record_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[RecordStores]:
-    """The folder's record for reading, also while a gateway is at work on it."""
+async def record_stores(
+    settings: Settings, ambient: Ambient, *, everything: bool
+) -> AsyncIterator[RecordStores]:
+    """The folder's record for reading, always all of it, also while a gateway is at work."""
     async with control_stores(settings, ambient) as keys:
         ledger = await open_ledger(Path(settings.data) / "ledger.db", writing=False)
         try:

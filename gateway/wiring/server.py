@@ -87,9 +87,11 @@ async def control_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def record_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[RecordStores]:
-    """The record of all projects, for reading, as a worker sees it."""
-    async with _record(settings, ambient, "worker") as record:
+async def record_stores(
+    settings: Settings, ambient: Ambient, *, everything: bool
+) -> AsyncIterator[RecordStores]:
+    """The record for reading: a project's, as a gateway sees it, or everybody's, as a worker."""
+    async with _record(settings, ambient, "worker" if everything else "gateway") as record:
         yield RecordStores(control=record.control, keyring=record.keyring, ledger=record.ledger)
 
 

@@ -51,6 +51,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(words) for words in ALL} == {
         *("up", "demo", "doctor", "verify", "replay"),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
+        *("serve", "work", "migrate"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
     }
 
