@@ -49,7 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_url: how people reach the gateway, for links in replies; without one, host and port
     master_key: the key that encrypts all other keys, 32 bytes in base64; a file is safer
     master_key_file: 32 bytes that encrypt all other keys; without one, `data`/master.key
-    redis_url: the hot store of `serve` and `work`: `redis://` or `rediss://`, one node or any of a cluster
+    redis_url: the hot store of `serve` and `work`, one node or any of a cluster
     database_url: PostgreSQL; the user says what may be done there (README, production)
     database_prepared: false behind a pooler in transaction mode that knows no prepared statements
     opa_url: an OPA server that evaluates the rules; without one, a child process does

@@ -103,7 +103,10 @@ async def control_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[
 
 @asynccontextmanager
 async def record_stores(
-    settings: Settings, ambient: Ambient, *, everything: bool
+    settings: Settings,
+    ambient: Ambient,
+    *,
+    everything: bool,  # noqa: ARG001 - a folder is one user's
 ) -> AsyncIterator[RecordStores]:
     """The folder's record for reading, always all of it, also while a gateway is at work."""
     async with control_stores(settings, ambient) as keys:
