@@ -88,7 +88,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         for name, wanted, lost in POSTGRES_SETTINGS:
             yield _postgres_setting(name, await connection.fetchval(f"SHOW {name}"), wanted, lost)
         if await connection.fetchval(ROLES_EXIST, ["checkrein_gateway", "checkrein_worker"]):
-            yield _role(await connection.fetchrow(ROLE))
+            yield _role(dict(await connection.fetchrow(ROLE) or {}))
             yield await _schema(str(settings.database_url))
         else:
             yield Finding("postgres schema", "failed", "there are no tables", "checkrein migrate")
@@ -162,8 +162,7 @@ def _postgres_setting(name: str, found: str, wanted: str, lost: str) -> Finding:
     return Finding(what, "failed", f"{found}: {lost}", mend)
 
 
-def _role(row: Mapping[str, Any] | None) -> Finding:
-    assert row is not None
+def _role(row: Mapping[str, Any]) -> Finding:
     name = row["name"]
     if row["rolsuper"] or row["rolbypassrls"]:
         mend = f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS;"
