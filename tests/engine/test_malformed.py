@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.domain.rule_results import RuleResult, RuleVerdict
-from gateway.engines.embedded import answers
+from gateway.engines import answers
 from tests.engine.rego import SAYS_BLOCK, frame, ruleset
 
 NO = RuleVerdict("block", "no")
