@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from gateway.domain import canonical
 from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.engines.embedded import EmbeddedEngine, Limits
+from gateway.engines.opa import Limits as OpaLimits
+from gateway.engines.opa import OpaEngine
+from gateway.errors import PolicyInvalid
 from tests.engine.rego import NS, SAYS_BLOCK, SAYS_NOTHING, frame, ruleset
 
 ECHO = 'verdict contains {"effect": "warn", "reason": input.action.arguments.text}'
+
+
+@pytest.fixture
+def engine(each):
+    """Every test here that asks for an engine holds for both."""
+    return each
 
 
 def blocked(rule: str, reason: str = "no") -> RuleResult:
@@ -167,12 +176,20 @@ async def test_a_built_in_error_belongs_to_its_rule(engine):
 async def test_what_cannot_be_computed_is_an_error_or_says_nothing_but_never_raises(
     engine, condition
 ):
+    """An engine that knows before is free to refuse the whole version at load: OPA checks types."""
     body = f'verdict contains {{"effect": "block", "reason": "x"}} if {condition}'
+    rules = ruleset({"a": body, "b": SAYS_BLOCK})
+    failed = RuleResult("a", failure="error")
 
-    results = await engine.evaluate(ruleset({"a": body, "b": SAYS_BLOCK}), ("a", "b"), frame())
+    results = await engine.evaluate(rules, ("a", "b"), frame())
 
-    assert results[0] in (RuleResult("a"), RuleResult("a", failure="error"))
-    assert results[1] == blocked("b")
+    try:
+        await engine.load(rules)
+    except PolicyInvalid:
+        assert results == (failed, RuleResult("b", failure="error"))
+    else:
+        assert results[0] in (RuleResult("a"), failed)
+        assert results[1] == blocked("b")
 
 
 async def test_a_frame_without_a_time_is_an_error_of_every_rule(engine):
@@ -205,6 +222,7 @@ async def test_an_old_version_stays_answerable_and_an_unknown_one_is_loaded(engi
 
 
 async def test_what_was_forgotten_for_space_is_prepared_again():
+    """The OPA engine's versions are in tests/engine_opa/test_shelf.py."""
     engine = EmbeddedEngine(Limits(engines=2, policies=2))
     versions = [ruleset({"a": SAYS_BLOCK, "b": SAYS_NOTHING}, data={"v": v}) for v in range(4)]
     asked = [("a",), ("b",), ("a", "b"), ("b", "a")]
@@ -219,7 +237,8 @@ async def test_what_was_forgotten_for_space_is_prepared_again():
     assert answers == [tuple(known[rule] for rule in ids) for _ in versions * 2 for ids in asked]
 
 
-async def test_the_engine_names_itself_and_its_capabilities(engine):
+async def test_the_engine_names_itself_and_its_capabilities():
+    engine = EmbeddedEngine()
     other = EmbeddedEngine(Limits(evaluate_cpu=0.05))
 
     assert engine.info.name == "regorus"
@@ -229,10 +248,15 @@ async def test_the_engine_names_itself_and_its_capabilities(engine):
 
 
 @settings(max_examples=4)
+@pytest.mark.parametrize("kind", ["embedded", "opa"])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=50, max_size=50))
-def test_any_text_passes_through_unchanged(texts):
+def test_any_text_passes_through_unchanged(opa_server, kind, texts):
     async def said() -> list[list[str]]:
-        engine = EmbeddedEngine()
+        engine = (
+            EmbeddedEngine()
+            if kind == "embedded"
+            else OpaEngine(opa_server.url, OpaLimits(timeout=20))
+        )
         try:
             frames = [frame({"text": text}) for text in texts]
             return await asyncio.gather(*(reasons(engine, ECHO, frame=each) for each in frames))

@@ -30,6 +30,12 @@ MALFORMED = [
 ]
 
 
+@pytest.fixture
+def engine(each):
+    """Every test here that asks for an engine holds for both."""
+    return each
+
+
 @pytest.mark.parametrize("said", MALFORMED)
 async def test_what_is_no_verdict_is_malformed_and_the_other_rules_count(engine, said):
     rules = ruleset({"a": SAYS_BLOCK, "odd": f"verdict contains {said}", "z": SAYS_BLOCK})

@@ -65,6 +65,7 @@ class Client(AsyncOpaClient):  # type: ignore[misc] # the library has no types
         self, address: Address, connections: int, token: str | None, tls: ssl.SSLContext | None
     ) -> None:
         super().__init__(address.host, address.port, ssl=address.tls, token=token, retries=0)
+        self._session: aiohttp.ClientSession | None = None
         self._connections = connections
         self._tls = tls
 
@@ -92,7 +93,7 @@ class Client(AsyncOpaClient):  # type: ignore[misc] # the library has no types
         most: int,
     ) -> Reply:
         """One request below `/v1/` and its reply. Raises Unreachable, ReplyTooLarge."""
-        if not self._connector:
+        if self._session is None:
             await self._init_session()
         try:
             async with self._request(
