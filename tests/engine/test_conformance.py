@@ -63,6 +63,32 @@ async def test_every_part_of_a_verdict_arrives(engine):
     assert result.verdicts == (RuleVerdict("modify", "less", "ask", ("/amount",), patch),)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("10", 10),
+        ("10.0", 10),
+        ("-0.0", 0),
+        ("0.1", 0.1),
+        ("1e3", 1000),
+        ("1e21", 1e21),
+        ("9007199254740993", 9007199254740993),
+        ("0.30000000000000004", 0.30000000000000004),
+        ("12345678901234567890123", 1.2345678901234568e22),
+    ],
+)
+async def test_a_number_in_a_patch_has_one_form_in_every_engine(engine, written, said):
+    """Else two gateways would make two decisions of the same frame."""
+    patch = '{"op": "replace", "path": "/action/arguments/n", "value": [input.action.arguments.n]}'
+    body = f'verdict contains {{"effect": "modify", "reason": "r", "patch": [{patch}]}}'
+    asked = frame({"n": 77}).replace(b"77", written.encode(), 1)
+
+    (result,) = await engine.evaluate(ruleset({"a": body}), ("a",), asked)
+
+    (value,) = result.verdicts[0].patch[0]["value"]
+    assert (type(value), value) == (type(said), said)
+
+
 @pytest.mark.parametrize("effect", ["allow", "warn", "modify", "require_approval", "block", "halt"])
 async def test_all_six_verdicts_can_be_said(engine, effect):
     body = f'verdict contains {{"effect": "{effect}", "reason": "r"}}'

@@ -70,7 +70,18 @@ async def test_an_answer_without_end_is_malformed(engine):
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"null", b'"<undefined>"', b"{}", b"[[]]", b"[[],[],[]]", b"[[],", b"[1,2]", b"\xff"],
+    [
+        b"",
+        b"null",
+        b'"<undefined>"',
+        b"{}",
+        b"[[]]",
+        b"[[],[],[]]",
+        b"[[],",
+        b"[1,2]",
+        b"\xff",
+        b"[" * 100_000,
+    ],
 )
 def test_an_answer_of_another_shape_fails_every_rule(answer):
     results = answers.of_all(("a", "b"), answer)

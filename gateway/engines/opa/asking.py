@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.engines.opa.client import Client, Reply, ReplyTooLarge, Unreachable
+from gateway.engines.opa.client import NO_JSON, Client, Reply, ReplyTooLarge, Unreachable
 from gateway.engines.opa.copies import Copy
 
 # What the reply holds beside the verdicts.
@@ -43,7 +43,7 @@ def is_json(frame: bytes) -> bool:
     try:
         frame.decode()
         _any.decode(frame)
-    except (UnicodeDecodeError, msgspec.DecodeError):
+    except (UnicodeDecodeError, *NO_JSON):
         return False
     return True
 
@@ -75,7 +75,7 @@ def _meaning(reply: Reply, copy: Copy, reply_bytes: int) -> bytes | Trouble:
         return _refused(reply)
     try:
         said = _document.decode(reply.body).result
-    except msgspec.DecodeError:
+    except NO_JSON:
         return Trouble.AWAY
     if said is None or said.mark != copy.mark:
         return Trouble.MISSING

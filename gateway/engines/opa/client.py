@@ -17,6 +17,8 @@ from gateway.engines.opa.address import Address
 
 JSON = {"Content-Type": "application/json"}
 TEXT = {"Content-Type": "text/plain"}
+# Also what is nested without end.
+NO_JSON = (msgspec.DecodeError, RecursionError)
 CHUNK_BYTES = 1 << 16
 
 
@@ -54,7 +56,7 @@ class Reply(NamedTuple):
         """What OPA says against the request; None when it is not OPA that speaks."""
         try:
             return msgspec.json.decode(self.body, type=Refusal)
-        except msgspec.DecodeError:
+        except NO_JSON:
             return None
 
 

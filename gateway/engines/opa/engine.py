@@ -42,6 +42,7 @@ class OpaEngine:
         tls: ssl.SSLContext | None = None,
         ambient: Ambient | None = None,
     ) -> None:
+        self.url = url
         self._limits = limits or Limits()
         self._client = Client(address.parse(url), self._limits.concurrent, token, tls)
         self._info = EngineInfo("opa", "", _capabilities(self._limits))
@@ -57,6 +58,11 @@ class OpaEngine:
     def info(self) -> EngineInfo:
         """The version is the server's, known from the first `load` on."""
         return self._info
+
+    @property
+    def breaker_open(self) -> bool:
+        """OPA does not answer, so it is not asked: every rule is `unavailable` at once."""
+        return self._breaker.is_open
 
     async def probe(self) -> Probe:
         """Whether OPA can be reached, and which version it is. Never raises."""

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.engines.opa.client import Client, ReplyTooLarge, Unreachable
+from gateway.engines.opa.client import NO_JSON, Client, ReplyTooLarge, Unreachable
 
 VERSION: Final = b'{"query":"version := opa.runtime().version"}'
 REPLY_BYTES: Final = 1 << 16
@@ -39,6 +39,6 @@ async def probe(client: Client, seconds: float) -> Probe:
         return Probe(False, detail=str(error) or f"no answer within {seconds:g} s")
     try:
         (row,) = msgspec.json.decode(reply.body, type=_Rows).result
-    except (msgspec.DecodeError, ValueError):
+    except (*NO_JSON, ValueError):
         return Probe(True, detail=f"what answers is no OPA server (status {reply.status})")
     return Probe(True, row.version)

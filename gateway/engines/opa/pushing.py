@@ -9,7 +9,15 @@ import msgspec
 from msgspec import Struct
 
 from gateway.engines.opa import resolved
-from gateway.engines.opa.client import JSON, TEXT, Client, Reply, ReplyTooLarge, Unreachable
+from gateway.engines.opa.client import (
+    JSON,
+    NO_JSON,
+    TEXT,
+    Client,
+    Reply,
+    ReplyTooLarge,
+    Unreachable,
+)
 from gateway.engines.opa.copies import ROOT, Copy, Module, entry_id, module_id
 from gateway.engines.opa.limits import MIB, Limits
 from gateway.errors import EngineUnavailable, PolicyInvalid
@@ -39,7 +47,7 @@ async def about(client: Client, copy: Copy) -> str | None:
         raise EngineUnavailable("OPA does not answer") from error
     try:
         found = msgspec.json.decode(reply.body, type=_AboutReply).result
-    except msgspec.DecodeError:
+    except NO_JSON:
         raise EngineUnavailable("what answers there is no OPA server") from None
     return found.version if reply.status == 200 and found and found.mark == copy.mark else None
 

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gateway.engines.opa.client import NO_JSON
+
 
 class _Module(Struct, frozen=True):
     raw: str
@@ -26,14 +28,14 @@ def fault(reply: bytes, text: str, prefix: tuple[str, ...]) -> str | None:
     """What is wrong with the module that OPA shows; None when it is the one that was pushed."""
     try:
         module = msgspec.json.decode(reply, type=_Reply).result
-    except (msgspec.DecodeError, RecursionError):
+    except NO_JSON:
         return "OPA does not show the module that was pushed"
     if module.raw != text:
         return "OPA shows another module than the one that was pushed"
     package = module.ast.get("package", {}).get("path", [])
     for steps in [_steps(package), *_references(module.ast.get("rules", []))]:
         if tuple(steps[: len(prefix)]) != prefix:
-            shown = ".".join(["data", *(str(step) for step in steps)])
+            shown = ".".join(["data", *("*" if step is None else str(step) for step in steps)])
             return f"OPA reads {shown} here, which no policy can mean"
     return None
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.engines.opa.client import Client
+from gateway.engines.opa.client import NO_JSON, Client
 from gateway.engines.opa.copies import Copy
 from gateway.engines.opa.pushing import exchange, remove
 
@@ -45,7 +45,7 @@ async def trim(client: Client, most: int, keep: Copy) -> list[str]:
     reply = await exchange(client, "GET", SHELF)
     try:
         places = msgspec.json.decode(reply.body, type=_Shelf).result
-    except msgspec.DecodeError:
+    except NO_JSON:
         return []
     old = sorted((place.used, key) for key, place in places.items() if key != keep.key)
     removed = [key for _, key in old[: max(0, len(places) - most)] if _is_ours(key)]
