@@ -14,7 +14,7 @@ from tests.engine_opa.server_side import call
 PREFIX = ("checkrein", "k", "p")
 MOVED = {
     "package a.b\nx := data.c": "package checkrein.k.p.a.b\nx := data.checkrein.k.p.c",
-    "package a\nimport data.l.x as y": "package checkrein.k.p.a\nimport data.checkrein.k.p.l.x as y",
+    "package a\nimport data.l as y": "package checkrein.k.p.a\nimport data.checkrein.k.p.l as y",
     'package a\nx := data["c"][i]': 'package checkrein.k.p.a\nx := data.checkrein.k.p["c"][i]',
     "package a\nx := input.data.c": "package checkrein.k.p.a\nx := input.data.c",
     'package a\nx := {"data": "data.c"}': 'package checkrein.k.p.a\nx := {"data": "data.c"}',
