@@ -33,7 +33,7 @@ def needing() -> tuple[Ruleset, str]:
 
 @pytest.fixture
 async def own(own_server):
-    engine = OpaEngine(own_server.url, Limits(timeout=20))
+    engine = OpaEngine(own_server.url, Limits(timeout=20, rulesets=16))
     yield engine
     await engine.close()
 

@@ -23,6 +23,8 @@ from gateway.policies.rego.builtins import ALLOWED
 
 # `doctor` and `probe` wait longer than a check does.
 PROBE_SECONDS = 2.0
+# For rules that are asked one by one, for loading, for probes.
+SPARE_CONNECTIONS = 16
 BREAKER_SECONDS = 0.5
 
 
@@ -44,7 +46,8 @@ class OpaEngine:
     ) -> None:
         self.url = url
         self._limits = limits or Limits()
-        self._client = Client(address.parse(url), self._limits.concurrent, token, tls)
+        connections = self._limits.concurrent + SPARE_CONNECTIONS
+        self._client = Client(address.parse(url), connections, token, tls)
         self._info = EngineInfo("opa", "", _capabilities(self._limits))
         self._breaker = Breaker(self._answers)
         self._library = Library(
@@ -63,6 +66,11 @@ class OpaEngine:
     def breaker_open(self) -> bool:
         """OPA does not answer, so it is not asked: every rule is `unavailable` at once."""
         return self._breaker.is_open
+
+    @property
+    def at_work(self) -> bool:
+        """Whether something is done on the server that nobody waits for."""
+        return self._library.at_work
 
     async def probe(self) -> Probe:
         """Whether OPA can be reached, and which version it is. Never raises."""

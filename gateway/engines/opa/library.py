@@ -39,10 +39,13 @@ class Library:
         self._under_way: dict[str, asyncio.Task[Copy]] = {}
         self._not_before: dict[str, float] = {}
         self._touched: dict[str, float] = {}
-        self._touching: set[asyncio.Task[None]] = set()
+        # Loading and making room take turns, so that none takes away what the other brings.
+        self._turn = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
 
-    def __contains__(self, digest: str) -> bool:
-        return digest in self._copies
+    @property
+    def at_work(self) -> bool:
+        return bool(self._under_way or self._background)
 
     def known(self, digest: str) -> Copy | None:
         """A copy that was loaded; asking for it is using it."""
@@ -50,9 +53,7 @@ class Library:
         if copy is not None:
             self._copies.move_to_end(digest)
             if self._is_due(copy.key):
-                task = asyncio.get_running_loop().create_task(self._touch(copy))
-                self._touching.add(task)
-                task.add_done_callback(self._touching.discard)
+                self._later(self._touch(copy))
         return copy
 
     async def load(self, ruleset: Ruleset) -> Copy:
@@ -78,7 +79,7 @@ class Library:
         return True
 
     async def close(self) -> None:
-        tasks = [*self._under_way.values(), *self._touching]
+        tasks = [*self._under_way.values(), *self._background]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -97,15 +98,17 @@ class Library:
 
     async def _load(self, ruleset: Ruleset) -> Copy:
         copy = copy_of(ruleset, await examined(ruleset))
-        try:
-            await self._push(copy, verify=True)
-        except PolicyInvalid:
-            await self._clean(copy)
-            raise
+        async with self._turn:
+            try:
+                await self._push(copy, verify=True)
+            except PolicyInvalid:
+                await self._clean(copy)
+                raise
         self._copies[ruleset.digest] = copy
         while len(self._copies) > self._limits.rulesets:
             self._copies.popitem(last=False)
-        await self._keep_in_order(copy)
+        await self._touch(copy)
+        self._later(self._make_room(copy))
         return copy
 
     async def _restore(self, digest: str, copy: Copy) -> Copy:
@@ -132,16 +135,25 @@ class Library:
         except (TimeoutError, EngineUnavailable):
             _log.warning("ruleset_left_on_opa", key=copy.key)
 
-    async def _keep_in_order(self, copy: Copy) -> None:
-        """Make room on the server. That it fails is no reason not to use what was loaded."""
-        await self._touch(copy)
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _make_room(self, copy: Copy) -> None:
+        """Remove from the server what was used least. When that fails, the next load tries again.
+
+        A version is forgotten before it goes, so that whoever asks for it has it loaded again.
+        """
         try:
-            async with asyncio.timeout(self._limits.load_wall):
-                removed = await shelf.trim(self._client, self._limits.rulesets, copy)
+            async with self._turn, asyncio.timeout(self._limits.load_wall):
+                old = await shelf.superfluous(self._client, self._limits.rulesets, copy)
+                for key, place in old.items():
+                    for digest in [d for d, other in self._copies.items() if other.key == key]:
+                        del self._copies[digest]
+                    await shelf.clear(self._client, key, place)
         except (TimeoutError, EngineUnavailable):
-            return
-        for digest in [digest for digest, other in self._copies.items() if other.key in removed]:
-            del self._copies[digest]
+            _log.warning("rulesets_left_on_opa")
 
     def _is_due(self, key: str) -> bool:
         return self._ambient.monotonic() - self._touched.get(key, 0.0) > shelf.TOUCH_SECONDS

@@ -37,22 +37,21 @@ async def touch(client: Client, copy: Copy, seconds: float) -> None:
     await exchange(client, "PUT", f"{SHELF}/{copy.key}", msgspec.json.encode(place))
 
 
-async def trim(client: Client, most: int, keep: Copy) -> list[str]:
-    """Remove the versions used least recently, beyond `most`; their keys.
-
-    Raises EngineUnavailable.
-    """
+async def superfluous(client: Client, most: int, keep: Copy) -> dict[str, Place]:
+    """The versions used least recently, beyond `most`. Raises EngineUnavailable."""
     reply = await exchange(client, "GET", SHELF)
     try:
         places = msgspec.json.decode(reply.body, type=_Shelf).result
     except NO_JSON:
-        return []
+        return {}
     old = sorted((place.used, key) for key, place in places.items() if key != keep.key)
-    removed = [key for _, key in old[: max(0, len(places) - most)] if _is_ours(key)]
-    for key in removed:
-        await remove(client, key, places[key].modules)
-        await exchange(client, "DELETE", f"{SHELF}/{key}")
-    return removed
+    return {key: places[key] for _, key in old[: max(0, len(places) - most)] if _is_ours(key)}
+
+
+async def clear(client: Client, key: str, place: Place) -> None:
+    """Take one version away. Raises EngineUnavailable."""
+    await remove(client, key, place.modules)
+    await exchange(client, "DELETE", f"{SHELF}/{key}")
 
 
 def _is_ours(key: str) -> bool:
