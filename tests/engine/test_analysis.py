@@ -125,13 +125,18 @@ def test_a_local_name_is_no_recursion(text):
         ("x if lower(input.a) == `a`", "portable_case"),
         ("x if upper(input.a) == `A`", "portable_case"),
         ("x if count(`abc`) > 1", "portable_count"),
-        ("x if count(sprintf(`%d`, [1])) > 1", "portable_count"),
+        ("x if count(sprintf(`%v`, [1])) > 1", "portable_count"),
         ("x if sum([0.1]) > 1", "portable_float"),
         ("x if input.a * 0.1 > 1", "portable_float"),
         ("x if input.a / 3 > 1", "portable_float"),
         ("x if to_number(input.a) > 1", "portable_number"),
         ("x if null > 1", "portable_order"),
         ("x if `4500` > 100", "portable_order"),
+        ("x if sprintf(`%s: %d`, [input.a, 1]) == input.b", "portable_format"),
+        ("x if sprintf(`%%%5.1f`, [1]) == input.b", "portable_format"),
+        ("x if { some y in input.action.arguments.list; y }", "portable_iteration"),
+        ("x if { z := input.action.arguments; some y in z.list; y }", "portable_iteration"),
+        ("x if { some y, _ in input.request.plan.arguments; y }", "portable_iteration"),
         ("x if semver.compare(input.a, `1.0.0`) == 1", "portable_semver"),
     ],
 )
@@ -140,6 +145,19 @@ def test_leaving_the_portable_subset_is_a_warning_with_its_line(text, code):
 
     assert (finding.path, finding.line, finding.code) == ("a.rego", 3, code)
     assert finding.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x if sprintf(`%s %v 100%% %%d`, [1, 2]) == input.a",
+        "x if { some y in input.action.arguments; y }",
+        "x if { some y in input.context; y.trusted }",
+        "x if { some y in data.list; y == input.action.arguments.list }",
+    ],
+)
+def test_what_engines_agree_on_is_no_warning(text):
+    assert analyse({"a.rego": f"package a\n{text}"}).findings == ()
 
 
 def test_tests_may_leave_the_portable_subset_but_not_reach_outside():

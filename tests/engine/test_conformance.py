@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from gateway.domain import canonical
 from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.engines.embedded import EmbeddedEngine, Limits
+from gateway.engines.opa import Limits as OpaLimits
+from gateway.engines.opa import OpaEngine
+from gateway.errors import PolicyInvalid
 from tests.engine.rego import NS, SAYS_BLOCK, SAYS_NOTHING, frame, ruleset
 
 ECHO = 'verdict contains {"effect": "warn", "reason": input.action.arguments.text}'
+
+
+@pytest.fixture
+def engine(each):
+    """Every test here that asks for an engine holds for both."""
+    return each
 
 
 def blocked(rule: str, reason: str = "no") -> RuleResult:
@@ -52,6 +61,32 @@ async def test_every_part_of_a_verdict_arrives(engine):
 
     patch = ({"op": "replace", "path": "/action/arguments/amount", "value": 5},)
     assert result.verdicts == (RuleVerdict("modify", "less", "ask", ("/amount",), patch),)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("10", 10),
+        ("10.0", 10),
+        ("-0.0", 0),
+        ("0.1", 0.1),
+        ("1e3", 1000),
+        ("1e21", 1e21),
+        ("9007199254740993", 9007199254740993),
+        ("0.30000000000000004", 0.30000000000000004),
+        ("12345678901234567890123", 1.2345678901234568e22),
+    ],
+)
+async def test_a_number_in_a_patch_has_one_form_in_every_engine(engine, written, said):
+    """Else two gateways would make two decisions of the same frame."""
+    patch = '{"op": "replace", "path": "/action/arguments/n", "value": [input.action.arguments.n]}'
+    body = f'verdict contains {{"effect": "modify", "reason": "r", "patch": [{patch}]}}'
+    asked = frame({"n": 77}).replace(b"77", written.encode(), 1)
+
+    (result,) = await engine.evaluate(ruleset({"a": body}), ("a",), asked)
+
+    (value,) = result.verdicts[0].patch[0]["value"]
+    assert (type(value), value) == (type(said), said)
 
 
 @pytest.mark.parametrize("effect", ["allow", "warn", "modify", "require_approval", "block", "halt"])
@@ -167,12 +202,20 @@ async def test_a_built_in_error_belongs_to_its_rule(engine):
 async def test_what_cannot_be_computed_is_an_error_or_says_nothing_but_never_raises(
     engine, condition
 ):
+    """An engine that knows before is free to refuse the whole version at load: OPA checks types."""
     body = f'verdict contains {{"effect": "block", "reason": "x"}} if {condition}'
+    rules = ruleset({"a": body, "b": SAYS_BLOCK})
+    failed = RuleResult("a", failure="error")
 
-    results = await engine.evaluate(ruleset({"a": body, "b": SAYS_BLOCK}), ("a", "b"), frame())
+    results = await engine.evaluate(rules, ("a", "b"), frame())
 
-    assert results[0] in (RuleResult("a"), RuleResult("a", failure="error"))
-    assert results[1] == blocked("b")
+    try:
+        await engine.load(rules)
+    except PolicyInvalid:
+        assert results == (failed, RuleResult("b", failure="error"))
+    else:
+        assert results[0] in (RuleResult("a"), failed)
+        assert results[1] == blocked("b")
 
 
 async def test_a_frame_without_a_time_is_an_error_of_every_rule(engine):
@@ -205,6 +248,7 @@ async def test_an_old_version_stays_answerable_and_an_unknown_one_is_loaded(engi
 
 
 async def test_what_was_forgotten_for_space_is_prepared_again():
+    """The OPA engine's versions are in tests/engine_opa/test_shelf.py."""
     engine = EmbeddedEngine(Limits(engines=2, policies=2))
     versions = [ruleset({"a": SAYS_BLOCK, "b": SAYS_NOTHING}, data={"v": v}) for v in range(4)]
     asked = [("a",), ("b",), ("a", "b"), ("b", "a")]
@@ -219,7 +263,8 @@ async def test_what_was_forgotten_for_space_is_prepared_again():
     assert answers == [tuple(known[rule] for rule in ids) for _ in versions * 2 for ids in asked]
 
 
-async def test_the_engine_names_itself_and_its_capabilities(engine):
+async def test_the_engine_names_itself_and_its_capabilities():
+    engine = EmbeddedEngine()
     other = EmbeddedEngine(Limits(evaluate_cpu=0.05))
 
     assert engine.info.name == "regorus"
@@ -229,10 +274,15 @@ async def test_the_engine_names_itself_and_its_capabilities(engine):
 
 
 @settings(max_examples=4)
+@pytest.mark.parametrize("kind", ["embedded", "opa"])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=50, max_size=50))
-def test_any_text_passes_through_unchanged(texts):
+def test_any_text_passes_through_unchanged(opa_server, kind, texts):
     async def said() -> list[list[str]]:
-        engine = EmbeddedEngine()
+        engine = (
+            EmbeddedEngine()
+            if kind == "embedded"
+            else OpaEngine(opa_server.url, OpaLimits(timeout=20))
+        )
         try:
             frames = [frame({"text": text}) for text in texts]
             return await asyncio.gather(*(reasons(engine, ECHO, frame=each) for each in frames))

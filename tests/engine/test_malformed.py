@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.domain.rule_results import RuleResult, RuleVerdict
-from gateway.engines.embedded import answers
+from gateway.engines import answers
 from tests.engine.rego import SAYS_BLOCK, frame, ruleset
 
 NO = RuleVerdict("block", "no")
@@ -28,6 +28,12 @@ MALFORMED = [
     '["block", "r"]',
     "[]",
 ]
+
+
+@pytest.fixture
+def engine(each):
+    """Every test here that asks for an engine holds for both."""
+    return each
 
 
 @pytest.mark.parametrize("said", MALFORMED)
@@ -64,7 +70,18 @@ async def test_an_answer_without_end_is_malformed(engine):
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"null", b'"<undefined>"', b"{}", b"[[]]", b"[[],[],[]]", b"[[],", b"[1,2]", b"\xff"],
+    [
+        b"",
+        b"null",
+        b'"<undefined>"',
+        b"{}",
+        b"[[]]",
+        b"[[],[],[]]",
+        b"[[],",
+        b"[1,2]",
+        b"\xff",
+        b"[" * 100_000,
+    ],
 )
 def test_an_answer_of_another_shape_fails_every_rule(answer):
     results = answers.of_all(("a", "b"), answer)

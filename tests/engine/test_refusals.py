@@ -51,35 +51,35 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_policy_is_refused_with_its_file_and_the_reason(engine, name):
+async def test_a_policy_is_refused_with_its_file_and_the_reason(each, name):
     body, finding = REFUSED[name]
 
     with pytest.raises(PolicyInvalid) as refusal:
-        await engine.load(ruleset({"a": body, "b": SAYS_BLOCK}))
+        await each.load(ruleset({"a": body, "b": SAYS_BLOCK}))
 
     assert any(finding in line for line in refusal.value.findings), refusal.value.findings
     assert any(line.startswith("rules/a.rego:") for line in refusal.value.findings)
 
 
 @pytest.mark.parametrize("package", ["checkrein.entry", "checkrein", "system.log"])
-async def test_reserved_packages_are_refused(engine, package):
+async def test_reserved_packages_are_refused(each, package):
     more = {"lib/x.rego": f"package {package}\nall := 1"}
 
     with pytest.raises(PolicyInvalid, match="belong to the engine"):
-        await engine.load(ruleset({"a": SAYS_BLOCK}, more=more))
+        await each.load(ruleset({"a": SAYS_BLOCK}, more=more))
 
 
 @pytest.mark.parametrize("data", [{"rules": {"a": {"limit": 1}}}, {"rules": 5}])
-async def test_data_in_the_place_of_a_package_is_refused(engine, data):
+async def test_data_in_the_place_of_a_package_is_refused(each, data):
     with pytest.raises(PolicyInvalid, match="same name"):
-        await engine.load(ruleset({"a": SAYS_BLOCK}, data=data))
+        await each.load(ruleset({"a": SAYS_BLOCK}, data=data))
 
 
-async def test_modules_that_conflict_are_refused(engine):
+async def test_modules_that_conflict_are_refused(each):
     more = {"lib/x.rego": "package lib.x\ny := 1", "lib/y.rego": "package lib.x\ny contains 2"}
 
     with pytest.raises(PolicyInvalid, match=r"lib/y.rego:2: lib.x.y is a set, and elsewhere"):
-        await engine.load(ruleset({"a": SAYS_BLOCK}, more=more))
+        await each.load(ruleset({"a": SAYS_BLOCK}, more=more))
 
 
 async def test_a_policy_that_compiles_too_slowly_is_refused_and_harms_nobody(engine):
@@ -111,11 +111,11 @@ async def test_refused_loads_leave_checks_undisturbed(engine):
     assert engine.pids[: len(pids)] == pids
 
 
-async def test_a_refused_version_that_is_judged_all_the_same_fails_its_rules(engine):
+async def test_a_refused_version_that_is_judged_all_the_same_fails_its_rules(each):
     """E4: never an allow, never an exception."""
     bad = ruleset({"a": "verdict contains {", "b": SAYS_BLOCK})
 
-    assert await engine.evaluate(bad, ("a", "b"), frame()) == (
+    assert await each.evaluate(bad, ("a", "b"), frame()) == (
         RuleResult("a", failure="error"),
         RuleResult("b", failure="error"),
     )

@@ -7,19 +7,16 @@ import asyncio
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.embedded import child
 from gateway.engines.embedded.limits import Limits
-from gateway.engines.embedded.plans import Plan, faults, plan
+from gateway.engines.embedded.plans import Plan, plan
 from gateway.engines.embedded.process import Process
 from gateway.engines.embedded.requests import Order
+from gateway.engines.examining import examined
 from gateway.errors import EngineUnavailable, PolicyInvalid
-from gateway.policies.analysis import analyse
 
 
 async def compiled(base: int, ruleset: Ruleset, limits: Limits) -> Plan:
     """A plan that evaluators can follow. Raises PolicyInvalid, EngineUnavailable."""
-    analysis = await asyncio.to_thread(analyse, ruleset.modules)
-    if findings := [str(finding) for finding in faults(ruleset, analysis)]:
-        raise PolicyInvalid(findings)
-    made = plan(base, ruleset, analysis)
+    made = plan(base, ruleset, await examined(ruleset))
     if refusal := await _try_out(made, limits):
         raise PolicyInvalid([refusal])
     return made

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.domain.rule_results import EngineInfo, RuleResult
 from gateway.domain.ruleset import Ruleset
-from gateway.engines.embedded import answers
+from gateway.engines import answers
 from gateway.engines.embedded.compiling import compiled
 from gateway.engines.embedded.limits import Limits
 from gateway.engines.embedded.plans import Plan

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import marshal
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from gateway.domain.ruleset import Ruleset
 from gateway.policies.analysis import Analysis
-from gateway.policies.rego.findings import Finding
 
 ENTRY_PATH = "checkrein/entry.rego"
 CLOCK = "with time.now_ns as to_number(input.time.ns)"
@@ -41,7 +39,7 @@ class Plan(Struct, frozen=True):
 
 
 def plan(base: int, ruleset: Ruleset, analysis: Analysis) -> Plan:
-    """The plan of a ruleset in which `faults` found nothing."""
+    """The plan of a ruleset in which `examining` found no fault."""
     modules: dict[str, list[Module]] = defaultdict(list)
     for path, package in sorted(analysis.packages.items()):
         if not path.endswith("_test.rego"):
@@ -67,34 +65,3 @@ def entry(packages: Sequence[str]) -> str:
         asks = f"answer := data.{package}.verdict {CLOCK}"
         lines.append(f"rule_{number} := answer if {{\n\t{asks}\n}}")
     return "\n\n".join(lines) + "\n"
-
-
-def faults(ruleset: Ruleset, analysis: Analysis) -> Iterator[Finding]:
-    """The errors of the analysis, and those it cannot see: no verdict, data in the way."""
-    yield from analysis.errors
-    for rule in (rule for rule in ruleset.rules if rule.path in analysis.packages):
-        kind = analysis.definitions.get(rule.package, {}).get("verdict")
-        if kind is None:
-            text = f"the rule {rule.id} says nothing: package {rule.package} defines no `verdict`"
-            yield Finding(rule.path, 1, "no_verdict", text)
-        elif kind != "set":
-            text = "`verdict` is a set: write `verdict contains {...} if {...}`"
-            yield Finding(rule.path, 1, "no_verdict", text)
-    for package in sorted(set(analysis.packages.values())):
-        if _is_in_the_way(ruleset.data, package.split(".")):
-            text = f"policy data and the package {package} have the same name"
-            yield Finding(_path_of(package, analysis), 1, "data_conflict", text)
-
-
-def _is_in_the_way(data: Any, steps: Sequence[str]) -> bool:
-    for step in steps:
-        if not isinstance(data, dict):
-            return True
-        if step not in data:
-            return False
-        data = data[step]
-    return True
-
-
-def _path_of(package: str, analysis: Analysis) -> str:
-    return next(path for path, found in analysis.packages.items() if found == package)

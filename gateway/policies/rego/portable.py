@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gateway.policies.rego.builtins import EDGES, TEXT_RESULTS
@@ -10,6 +11,11 @@ from gateway.policies.rego.syntax import Node, kind_of, line_of
 
 # Classes whose meaning beyond ASCII differs.
 CLASSES = ("\\d", "\\D", "\\w", "\\W", "\\s", "\\S", "\\b", "\\B")
+# Verbs of formats beside the two that say anything the same way.
+VERBS = re.compile(r"(?<!%)(?:%%)*(%[-+# 0-9.]*[^-+# 0-9.%sv])")
+# What an agent writes may be of any type; so may what lies in it.
+WRITTEN = (("input", "action", "arguments"), ("input", "external_state"))
+PLANNED = ("input", "request", "plan", "arguments")
 ORDER = frozenset({"Lt", "Le", "Gt", "Ge"})
 LITERALS = {
     "String": "text",
@@ -33,6 +39,8 @@ def remarks(rule: RuleFacts) -> Iterator[Remark]:
     for kind, body in rule.operations:
         if kind == "ArithExpr":
             yield from _about_arithmetic(body)
+        elif kind == "SomeIn":
+            yield from _about_iteration(body)
         elif body["op"] in ORDER:
             yield from _about_order(body)
 
@@ -41,6 +49,10 @@ def _about_call(call: Call) -> Iterator[Remark]:
     if call.name in EDGES:
         code, text = EDGES[call.name]
         yield call.line, code, f"{call.name}: {text}"
+    elif call.name == "sprintf" and call.arguments:
+        if verbs := VERBS.findall(_text(call.arguments[0])):
+            text = "engines disagree on negative numbers and on what is no number; %v is exact"
+            yield call.line, "portable_format", f"{' '.join(verbs)} in sprintf: {text}"
     elif call.name.startswith("regex."):
         used = [
             name for name in CLASSES if any(name in text for text in map(_text, call.arguments))
@@ -59,6 +71,17 @@ def _about_arithmetic(body: Node) -> Iterator[Remark]:
     if fraction or body["op"] == "Div":
         text = "engines disagree on the last digits of fractions; count in minor units"
         yield line_of(body), "portable_float", text
+
+
+def _about_iteration(body: Node) -> Iterator[Remark]:
+    over = tuple(body["over"])
+    inside = any(over[: len(path)] == path and len(over) > len(path) for path in WRITTEN)
+    if inside or over[: len(PLANNED)] == PLANNED:
+        text = (
+            f"some ... in {'.'.join(over)}: where this is no collection, one engine fails and the "
+            "other says nothing; ask is_array or is_object before"
+        )
+        yield line_of(body), "portable_iteration", text
 
 
 def _about_order(body: Node) -> Iterator[Remark]:

@@ -32,7 +32,10 @@ class Call(NamedTuple):
 
 
 class RuleFacts(NamedTuple):
-    """One rule as written. `path` begins with the package; `refs` with `input` or `data`."""
+    """One rule as written. `path` begins with the package; `refs` with `input` or `data`.
+
+    `operations` are what engines may read differently: arithmetic, comparisons, iterations.
+    """
 
     path: Path
     kind: RuleKind
@@ -150,6 +153,8 @@ class _Reader:
             self._source_of(names[-1], body["domain"], inner, scope)
             self._query(body["query"], inner)
         elif kind == "SomeIn":
+            known = self._resolve(body["collection"], scope)
+            self._operations.append((kind, {"span": body["span"], "over": known or ()}))
             self._source_of(_name(body["value"]), body["collection"], scope, scope)
         elif assigned := _assignment(literal):
             self._source_of(_name(assigned["lhs"]), assigned["rhs"], scope, scope)

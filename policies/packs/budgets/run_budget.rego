@@ -20,7 +20,7 @@ adds(budget) := input.action.amount.value if {
 
 verdict contains {
 	"effect": "block",
-	"reason": sprintf("The budget %s would be exceeded: %d used, %d more, at most %d.", [budget.name, budget.used, adds(budget), budget.at_most]),
+	"reason": sprintf("The budget %s would be exceeded: %v used, %v more, at most %v.", [budget.name, budget.used, adds(budget), budget.at_most]),
 	"suggestion": "Do not try smaller pieces; ask the user whether the budget is to be raised.",
 	"fields": ["/action/amount/value"],
 } if {

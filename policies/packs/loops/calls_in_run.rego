@@ -11,7 +11,7 @@ package loops.calls_in_run
 
 verdict contains {
 	"effect": "block",
-	"reason": sprintf("This run has made its %d calls.", [data.limits.calls_per_run]),
+	"reason": sprintf("This run has made its %v calls.", [data.limits.calls_per_run]),
 	"suggestion": "End this run, and begin another for what is left.",
 } if {
 	input.state.calls + 1 > data.limits.calls_per_run

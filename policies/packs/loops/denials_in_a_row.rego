@@ -40,6 +40,6 @@ next_step := {
 
 verdict contains {
 	"effect": effect,
-	"reason": sprintf("The last %d calls of this run were stopped.", [denials]),
+	"reason": sprintf("The last %v calls of this run were stopped.", [denials]),
 	"suggestion": next_step[effect],
 }

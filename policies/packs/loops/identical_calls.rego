@@ -17,7 +17,7 @@ limit := data.limits.identical.acts if not only_reads
 
 verdict contains {
 	"effect": "block",
-	"reason": sprintf("This exact call was made %d times in this run.", [input.state.identical]),
+	"reason": sprintf("This exact call was made %v times in this run.", [input.state.identical]),
 	"suggestion": "Use the result you have, or do something else; another call like this changes nothing.",
 } if {
 	input.state.identical >= limit

@@ -28,7 +28,7 @@ halting if {
 
 verdict contains {
 	"effect": "block",
-	"reason": sprintf("%d calls of this run were nearly the same as this one.", [alike]),
+	"reason": sprintf("%v calls of this run were nearly the same as this one.", [alike]),
 	"suggestion": "Stop repeating it: work with what you have, or ask the user.",
 } if {
 	looping
@@ -37,7 +37,7 @@ verdict contains {
 
 verdict contains {
 	"effect": "halt",
-	"reason": sprintf("The run goes round in circles: %d calls nearly the same as this one.", [alike]),
+	"reason": sprintf("The run goes round in circles: %v calls nearly the same as this one.", [alike]),
 	"suggestion": "Stop, and report to a person what you were looking for.",
 } if {
 	halting

@@ -19,7 +19,7 @@ known if input.action.amount != null
 
 verdict contains {
 	"effect": "require_approval",
-	"reason": sprintf("The payment of %d %s (minor units) is over the limit of %d.", [value, input.action.amount.currency, limit]),
+	"reason": sprintf("The payment of %v %s (minor units) is over the limit of %v.", [value, input.action.amount.currency, limit]),
 	"suggestion": "Wait for the approval, or ask the user for a smaller amount.",
 	"fields": ["/action/amount/value"],
 } if {

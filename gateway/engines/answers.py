@@ -11,6 +11,7 @@ from msgspec import Struct
 from gateway.domain import canonical
 from gateway.domain.rule_results import Failure, RuleResult, RuleVerdict
 from gateway.domain.verdicts import Verdict
+from gateway.engines.numbers import in_one_form
 
 
 class _Said(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,6 +24,9 @@ class _Said(Struct, frozen=True, forbid_unknown_fields=True):
     patch: tuple[dict[str, Any], ...] = ()
 
 
+# Also nested without end, and a number that nothing can hold.
+NO_VERDICTS = (msgspec.DecodeError, RecursionError, OverflowError)
+
 _all = msgspec.json.Decoder(tuple[tuple[_Said, ...], ...])
 _each = msgspec.json.Decoder(list[msgspec.Raw])
 _one = msgspec.json.Decoder(tuple[_Said, ...])
@@ -32,11 +36,11 @@ def of_all(rules: tuple[str, ...], answer: bytes) -> tuple[RuleResult, ...]:
     """Results from one answer for all rules: an array with an array of verdicts for each."""
     try:
         said = _all.decode(answer)
-    except msgspec.DecodeError:
+        if len(said) == len(rules):
+            return tuple(map(_result, rules, said))
+    except NO_VERDICTS:
         return of_each(rules, _split(answer, len(rules)))
-    if len(said) != len(rules):
-        return of_each(rules, ["malformed"] * len(rules))
-    return tuple(map(_result, rules, said))
+    return of_each(rules, ["malformed"] * len(rules))
 
 
 def of_each(rules: tuple[str, ...], outcomes: Iterable[bytes | Failure]) -> tuple[RuleResult, ...]:
@@ -47,7 +51,7 @@ def of_each(rules: tuple[str, ...], outcomes: Iterable[bytes | Failure]) -> tupl
 def _split(answer: bytes, count: int) -> list[bytes | Failure]:
     try:
         parts = _each.decode(answer)
-    except msgspec.DecodeError:
+    except NO_VERDICTS:
         parts = []
     if len(parts) != count:
         return ["malformed"] * count
@@ -59,7 +63,7 @@ def _of_one(rule: str, outcome: bytes | Failure) -> RuleResult:
         return RuleResult(rule, failure=outcome)
     try:
         return _result(rule, _one.decode(outcome))
-    except msgspec.DecodeError:
+    except NO_VERDICTS:
         return RuleResult(rule, failure="malformed")
 
 
@@ -67,7 +71,14 @@ def _result(rule: str, said: tuple[_Said, ...]) -> RuleResult:
     if not said:
         return RuleResult(rule)
     verdicts = [
-        RuleVerdict(one.effect, one.reason, one.suggestion, one.fields, one.patch) for one in said
+        RuleVerdict(
+            one.effect,
+            one.reason,
+            one.suggestion,
+            one.fields,
+            tuple(map(in_one_form, one.patch)) if one.patch else (),
+        )
+        for one in said
     ]
     if len(verdicts) > 1:
         # Sorted, and each once: Rego's set holds `{...}` and `{..., "fields": []}` as two.
