@@ -18,6 +18,7 @@ from gateway.checking.authenticate import KeyCache, pepper
 from gateway.checking.checker import Checker
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.reporter import Reporter
+from gateway.checking.spool_drain import SpoolDrain
 from gateway.checking.timers import Timers
 from gateway.config import Settings
 from gateway.domain import sealing
@@ -34,6 +35,7 @@ from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
+from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from gateway.worker.auditing import Auditor
 from gateway.worker.lease import lease
@@ -54,6 +56,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     rulebook: Rulebook
     keys: KeyCache
     timers: Timers
+    spool_drain: SpoolDrain
     engine: EmbeddedEngine
     master: bytes
     project_id: str
@@ -127,24 +130,38 @@ async def open_gateway(
         keys = KeyCache(control, pepper(master), world)
         await keys.refresh()
         context = ContextMemory()
+        spool = FileSpool(Path(settings.spool or folder / "spool"), master, settings.spool_bytes)
+        stack.push_async_callback(spool.close)
+        checker = Checker(
+            current=rulebook.current,
+            engine=engine,
+            journal=journal,
+            ambient=world,
+            metrics=counted,
+            recall=recalling.reply,
+            context=context,
+            spool=spool,
+            base_url=url,
+        )
+        await checker.outage.recover()
+        spool_drain = SpoolDrain(
+            spool=spool,
+            journal=journal,
+            outage=checker.outage,
+            knows=recalling.knows,
+            ambient=world,
+            metrics=counted,
+        )
         parts = Parts(
             authenticate=keys.authenticate,
-            checker=Checker(
-                current=rulebook.current,
-                engine=engine,
-                journal=journal,
-                ambient=world,
-                metrics=counted,
-                recall=recalling.reply,
-                context=context,
-                base_url=url,
-            ),
+            checker=checker,
             reporter=Reporter(
                 current=rulebook.current,
                 journal=journal,
                 ambient=world,
                 metrics=counted,
                 find_older=recalling.find_action,
+                is_spooled=checker.outage.waiting.knows,
                 context=context,
             ),
             journal=journal,
@@ -164,6 +181,7 @@ async def open_gateway(
             rulebook=rulebook,
             keys=keys,
             timers=Timers(journal, world),
+            spool_drain=spool_drain,
             engine=engine,
             master=master,
             project_id=await control.project(PROJECT),

@@ -250,7 +250,7 @@ class FileSpool:
             upto = segment.records if whole else last.place + 1
             records += upto - self._settled_place
             self._settled_place, self._settled_end = upto, last.end
-            segment.aside = segment.aside or (set_aside and not whole)
+            segment.aside = segment.aside or set_aside
             if upto < segment.records:
                 break
             if self._active is not None and self._active[0] is segment:

@@ -36,7 +36,7 @@ class SpoolKey(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A framed record; `end` is where the next begins. `payload` is None when its seal is broken."""
+    """A framed record; `end` is where the next begins. `payload` is None where it does not open."""
 
     place: int
     end: int
