@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from gateway.domain.events import DecisionBody, event_of_decision
+from gateway.domain.reply import CheckReply
 from gateway.domain.reports import EventBatch, ResultReport
 from gateway.domain.ruleset import Budget, CounterReads, Environment, LabelReads
 from gateway.domain.run_state import ActionRecord
@@ -204,11 +205,10 @@ async def test_a_full_spool_refuses_with_the_fail_mode_and_keeps_what_it_has(ben
     rules(bench, make.rule("r"))
     for number in range(30):
         await bench.check(run={"id": f"before {number}"})
-    given = []
+    given: list[CheckReply] = []
     with journal_away(bench):
         with pytest.raises(Unavailable) as refused:
-            while True:
-                given.append(await bench.check(run=RUN))
+            await _until_refused(bench, given)
         rules(bench, make.rule("r"), environment=STRICT_SPOOL)
         with pytest.raises(Unavailable) as strict:
             await bench.check(run=RUN)
@@ -373,6 +373,11 @@ async def test_events_are_refused_properly_while_the_journal_is_away(spooling):
         await spooling.reporter.report_events(CALLER, batch)
 
     assert refused.value.code == "journal_unavailable"
+
+
+async def _until_refused(bench: Bench, given: list[CheckReply]) -> None:
+    while True:
+        given.append(await bench.check(run=RUN))
 
 
 async def _refusal(bench: Bench, decision_id: str, report: ResultReport) -> str:
