@@ -15,7 +15,7 @@ from gateway.domain.decision import Decision, Reason
 from gateway.domain.frame import STATE_UNKNOWN, Frame, FrameApproval
 from gateway.domain.framed_action import changed_frame
 from gateway.domain.rule_results import Round, RuleResult, RuleVerdict
-from gateway.domain.ruleset import Environment, Rule, Ruleset, default_verdict, fail_mode
+from gateway.domain.ruleset import Environment, Rule, Ruleset, default_verdict, failed_rule_verdict
 from gateway.domain.verdicts import SEVERITY, Verdict, cap, most_severe
 
 PRIOR_RULE = "checkrein.idempotency"
@@ -152,10 +152,9 @@ def _of_result(frame: Frame, ruleset: Ruleset, result: RuleResult) -> list[Reaso
             ),
         )
     elif result.failure is not None:
-        closed = fail_mode(_environment(frame, ruleset), _effects(frame)) == "closed"
         spoken = (
             RuleVerdict(
-                effect="block" if closed else "warn",
+                effect=failed_rule_verdict(_environment(frame, ruleset), _effects(frame)),
                 reason=f"This rule could not be evaluated ({result.failure}).",
                 suggestion="Try again; if it goes on, tell the people who keep the policy.",
             ),

@@ -219,6 +219,11 @@ def journal_mode(
     return fail_mode(environment, side_effects)
 
 
+def failed_rule_verdict(environment: Environment, side_effects: frozenset[str]) -> Verdict:
+    """What a rule that could not be evaluated says."""
+    return "block" if fail_mode(environment, side_effects) == "closed" else "warn"
+
+
 def fail_mode(environment: Environment, side_effects: frozenset[str]) -> FailMode:
     """The strictest fail mode over the set; an environment that says nothing fails closed."""
     fallback = environment.fail.get("*", "closed")
