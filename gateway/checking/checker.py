@@ -24,7 +24,7 @@ from gateway.errors import StorageFailure, Unavailable
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
 from gateway.storage.ports import Caller, Gather, Journal, Refused, Spool
-from gateway.telemetry import Metrics
+from gateway.telemetry import Metrics, logger
 
 JUDGED_AGAIN_MAX = 3
 UNDER_LEASE_MAX = 10
@@ -125,7 +125,14 @@ class Checker:
             return await self._judge_and_append(case, framed, started)
         finally:
             if "budgets" in case.needs:
-                await self._journal.forget(case.ids.decision_id)
+                await self._forget(case)
+
+    async def _forget(self, case: Case) -> None:
+        """Give back what was reserved tentatively; failing to changes nothing about the reply."""
+        try:
+            await self._journal.forget(case.ids.decision_id)
+        except StorageFailure as failure:
+            logger("checker").warning("reservation_not_forgotten", problem=str(failure))
 
     async def _gather(self, case: Case) -> tuple[Case, Framed | None]:
         """The case as its run knows it, and its frame; None: answer what is recorded."""

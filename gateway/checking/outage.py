@@ -94,7 +94,7 @@ class Outage:
         """Whether a check must not ask the journal: it is away, or lacks decisions of this run."""
         if self.waiting and self.waiting.holds(case):
             return True
-        return self.breaker.refuses()
+        return self.breaker.refuses((case.caller.project_id, case.ids.run_id))
 
     @property
     def spooling(self) -> bool:
@@ -111,7 +111,7 @@ class Outage:
         """The reply from the spool. Raises Unavailable where the environment wants none, or the
         spool cannot take it; Conflict as any check does."""
         if failure is not None:
-            self.breaker.failed()
+            self.breaker.failed((case.caller.project_id, case.ids.run_id))
         effects = frozenset(case.action.side_effects)
         mode = journal_mode(case.environment, effects, spool=self._spool is not None)
         self._spooling = False

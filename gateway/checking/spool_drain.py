@@ -163,7 +163,7 @@ class SpoolDrain:
             for each in failed:
                 self._refusals[each.decision.decision_id] += 1
         else:
-            self._outage.breaker.failed()
+            self._outage.breaker.failed(failed[0].decision.run)
         self._answers = self._outage.answers
 
     def _is_given_up(self, decision: SpooledDecision) -> bool:

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from gateway.checking.breaker import Breaker
 from gateway.domain.events import DecisionBody, event_of_decision
 from gateway.domain.reply import CheckReply
 from gateway.domain.reports import EventBatch, ResultReport
+from gateway.domain.rule_results import Round
 from gateway.domain.ruleset import Budget, CounterReads, Environment, LabelReads
 from gateway.domain.run_state import ActionRecord
 from gateway.errors import Conflict, StorageFailure, Unavailable
+from gateway.replay.rejudge import RecordedDecision, rejudge
 from gateway.storage.ports import Gather
 from tests import make
 from tests.checking.conftest import CALLER, Bench
@@ -347,20 +350,59 @@ async def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_are_drai
 
 async def test_a_dead_journal_is_asked_seldom(spooling):
     """After some failures a check costs no try; after a pause one tries, and the way is open."""
+    breaker = spooling.outage.breaker
     await spooling.journal.close()
     for _ in range(3):
         assert (await spooling.check()).durability == "spooled"
-    assert spooling.outage.breaker.is_open
-    assert spooling.outage.breaker.refuses()
+    assert breaker.is_open
+    assert breaker.refuses(("prj_1", "any"))
     with pytest.raises(StorageFailure):
         await spooling.drain.step()
     spooling.ambient.pass_seconds(10)
-    assert not spooling.outage.breaker.refuses()
-    assert spooling.outage.breaker.refuses()
+    assert not breaker.refuses(("prj_1", "any"))
+    assert breaker.refuses(("prj_1", "any"))
 
     await spooling.reopen()
     assert await drained(spooling) == 3
     assert not spooling.outage.breaker.is_open
+
+
+def test_one_run_that_always_fails_closes_the_journal_to_itself_alone():
+    """S1: an erased run, say. What fails there says nothing about the journal."""
+    breaker = Breaker(make.FixedAmbient())
+    for _ in range(9):
+        breaker.failed(("prj_1", "erased"))
+
+    assert breaker.refuses(("prj_1", "erased"))
+    assert not breaker.refuses(("prj_2", "other"))
+    assert not breaker.is_open
+    breaker.failed(("prj_2", "other"))
+    assert breaker.refuses(("prj_2", "other"))
+
+
+async def test_a_spooled_decision_judges_again_to_the_same_bytes(spooling):
+    """R1: what failed for want of the state is a recorded input like any other."""
+    rules(spooling, make.rule("needy", needs=frozenset({"state"})), make.rule("plain"))
+    spooling.always("warn")
+    with journal_away(spooling):
+        reply = await spooling.check(run=RUN)
+    await drained(spooling)
+    event_id = event_of_decision(reply.decision_id)
+    entry = await spooling.journal.recall("prj_1", reply.run_id, event_id)
+    content = entry.draft.content
+
+    judged = await rejudge(
+        spooling.engine,
+        spooling.rules,
+        RecordedDecision(
+            body=msgspec.json.decode(entry.draft.body, type=DecisionBody),
+            frame=content["frame"],
+            rounds=msgspec.json.decode(content["rounds"], type=tuple[Round, ...]),
+            decision=content["decision"],
+        ),
+    )
+
+    assert (judged.outcome, judged.failures) == ("exact", ("needy",))
 
 
 async def test_events_are_refused_properly_while_the_journal_is_away(spooling):
