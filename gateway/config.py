@@ -57,6 +57,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     policy_poll_seconds: how often the policy folder is looked at for changes
     evaluator_memory_mb: address space of an evaluator child
     log_level: debug, info, warning or error
+    spool: the folder for decisions given while the journal is away; without one, `data`/spool
+    spool_bytes: how much may wait there; beyond it checks are refused as without a spool
     """
 
     data: str = ".checkrein"
@@ -76,6 +78,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     policy_poll_seconds: Annotated[float, Meta(gt=0)] = 0.5
     evaluator_memory_mb: Annotated[int, Meta(ge=128)] = 512
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    spool: str | None = None
+    spool_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024
 
     @property
     def on_servers(self) -> bool:

@@ -152,6 +152,10 @@ class StorageFailure(CheckreinError):
     """A store refused or lost a write; what was queued behind it failed with it."""
 
 
+class SpoolFull(StorageFailure):
+    """The spool holds as much as it may, so that it takes no more."""
+
+
 class EventRefused(StorageFailure):
     """The ledger will not take this event, however often it is sent: a seq is missing before it,
     or it breaks a constraint."""

@@ -138,6 +138,31 @@ class Metrics:
             "Evaluator children that were replaced.",
             registry=self.registry,
         )
+        self.spool_waiting = Gauge(
+            "checkrein_spool_waiting_decisions",
+            "Decisions in the spool that are not yet in the journal.",
+            registry=self.registry,
+        )
+        self.spooled = Counter(
+            "checkrein_spooled_decisions",
+            "Decisions given from the spool, while the journal was away.",
+            registry=self.registry,
+        )
+        self.spool_drained = Counter(
+            "checkrein_spool_drained_decisions",
+            "Spooled decisions that came into the journal.",
+            registry=self.registry,
+        )
+        self.spool_refused = Counter(
+            "checkrein_spool_refusals",
+            "Checks that the spool could not take, because it was full or its disk was.",
+            registry=self.registry,
+        )
+        self.spool_set_aside = Gauge(
+            "checkrein_spool_set_aside",
+            "Files and records of the spool that were set aside, since this gateway began.",
+            registry=self.registry,
+        )
         # Looking a label up costs more than observing, so what every check touches is at hand.
         self.gated = self.step_seconds.labels("gate").observe
         self.gathered = self.step_seconds.labels("gather").observe

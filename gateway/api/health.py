@@ -22,11 +22,13 @@ class Alive(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """The gateway decides, by the policy of this digest. `waiting` events are not yet persisted."""
+    """The gateway decides, by the policy of this digest. `waiting` events are not yet persisted,
+    null while the journal is away. `spooled` decisions are not yet in the journal."""
 
     policy: str
-    waiting: int
+    waiting: int | None
     ready: bool = True
+    spooled: int = 0
 
 
 async def _alive(_parts: Parts, _call: Call) -> Answer:
@@ -40,11 +42,15 @@ async def _ready(parts: Parts, _call: Call) -> Answer:
     failed_at = parts.last_append.failed_at
     if failed_at is not None and parts.ambient.monotonic() < failed_at + TRY_AGAIN_SECONDS:
         raise _no_journal("The last decision could not be recorded.")
+    outage = parts.checker.outage
+    waiting: int | None = None
     try:
-        figures = await parts.journal.figures()
+        waiting = (await parts.journal.figures()).waiting
     except StorageFailure as failure:
-        raise _no_journal("The journal cannot be read.") from failure
-    return Answer(Ready(ruleset.digest, figures.waiting))
+        # Callers whose environment spools are answered, and would find nobody otherwise.
+        if not outage.spooling:
+            raise _no_journal("The journal cannot be read.") from failure
+    return Answer(Ready(ruleset.digest, waiting, spooled=len(outage.waiting)))
 
 
 def _no_journal(detail: str) -> Unavailable:
@@ -72,7 +78,10 @@ READY: Final = Endpoint(
         path="/readyz",
         scope=None,
         summary="Can the gateway decide?",
-        description="While this is 503, it cannot: no policy, no journal, or it is stopping.",
+        description=(
+            "While this is 503, it cannot: no policy, no journal, or it is stopping. A gateway that"
+            " answered its last check from the spool is ready; one that refused it is not."
+        ),
         reply=Ready,
         problems=("policy_unavailable", "journal_unavailable", "unavailable"),
     ),

@@ -52,6 +52,7 @@ REPORT_RESULT: Final = Endpoint(
             "run_environment_mismatch",
             "run_of_another_agent",
             "run_contended",
+            "decision_not_ready",
             "journal_unavailable",
         ),
     ),

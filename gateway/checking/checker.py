@@ -11,19 +11,20 @@ from gateway.checking.decided import decided
 from gateway.checking.gathering import Framed, ask_of, covering_of, frame_of
 from gateway.checking.identity import known_case, refuse_other_identity
 from gateway.checking.keyed_locks import KeyedLocks
+from gateway.checking.outage import NotAppended, Outage
 from gateway.checking.replies import Replies
 from gateway.domain import frame as frames
 from gateway.domain.check import ActionCheck
 from gateway.domain.observations import Gap
 from gateway.domain.reply import CheckReply, reply_of
-from gateway.domain.ruleset import Ruleset, fail_mode
+from gateway.domain.ruleset import Ruleset
 from gateway.domain.run_state import ActionRecord, Approval
 from gateway.engines.port import Engine
 from gateway.errors import StorageFailure, Unavailable
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
-from gateway.storage.ports import Caller, Gather, Journal, Refused
-from gateway.telemetry import Metrics
+from gateway.storage.ports import Caller, Gather, Journal, Refused, Spool
+from gateway.telemetry import Metrics, logger
 
 JUDGED_AGAIN_MAX = 3
 UNDER_LEASE_MAX = 10
@@ -32,7 +33,10 @@ Recall = Callable[[str, str, ActionRecord, Approval | None], Awaitable[CheckRepl
 
 
 class Checker:
-    """Judges tool calls. `current` gives the active ruleset, `recall` an older recorded reply."""
+    """Judges tool calls. `current` gives the active ruleset, `recall` an older recorded reply.
+
+    `outage` answers in its stead while the journal is away, from the `spool` where there is one.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Checker:
         metrics: Metrics,
         recall: Recall,
         context: ContextMemory | None = None,
+        spool: Spool | None = None,
         base_url: str = "",
     ) -> None:
         self._current = current
@@ -58,6 +63,15 @@ class Checker:
         self._replies = Replies()
         self._actions = KeyedLocks()
         self._leases = KeyedLocks()
+        self.outage = Outage(
+            engine=engine,
+            ambient=ambient,
+            metrics=metrics,
+            context=self._context,
+            index=self._index,
+            spool=spool,
+            base_url=base_url,
+        )
 
     async def check(self, caller: Caller, check: ActionCheck, started: float) -> CheckReply:
         """The reply to one check. `started` is the monotonic time of its first byte.
@@ -69,13 +83,21 @@ class Checker:
         if ruleset is None:
             raise Unavailable("policy_unavailable", "No policy is active yet.", retry_after=1)
         case = open_case(caller, check, ruleset, self._index, self._ambient)
+        if not case.ids.given:
+            return await self._answer(case, started)
+        async with self._actions.hold((caller.project_id, case.ids.run_id, case.ids.action_id)):
+            return await self._answer(case, started)
+
+    async def _answer(self, case: Case, started: float) -> CheckReply:
+        """From the journal, or while it is away as the environment says."""
+        if self.outage.takes(case):
+            return await self.outage.reply(case, started)
         try:
-            if not case.ids.given:
-                return await self._until_appended(case, started)
-            async with self._actions.hold((caller.project_id, case.ids.run_id, case.ids.action_id)):
-                return await self._until_appended(case, started)
+            reply = await self._until_appended(case, started)
         except StorageFailure as failure:
-            raise _journal_unavailable(case) from failure
+            return await self.outage.reply(case, started, failure)
+        self.outage.answered()
+        return reply
 
     async def _until_appended(self, case: Case, started: float) -> CheckReply:
         """Judge again while the run changes under the judgement; in the end under a lease."""
@@ -103,7 +125,14 @@ class Checker:
             return await self._judge_and_append(case, framed, started)
         finally:
             if "budgets" in case.needs:
-                await self._journal.forget(case.ids.decision_id)
+                await self._forget(case)
+
+    async def _forget(self, case: Case) -> None:
+        """Give back what was reserved tentatively; failing to changes nothing about the reply."""
+        try:
+            await self._journal.forget(case.ids.decision_id)
+        except StorageFailure as failure:
+            logger("checker").warning("reservation_not_forgotten", problem=str(failure))
 
     async def _gather(self, case: Case) -> tuple[Case, Framed | None]:
         """The case as its run knows it, and its frame; None: answer what is recorded."""
@@ -130,7 +159,10 @@ class Checker:
         )
         judged = self._ambient.monotonic()
         made = decided(case, framed, encoded, judgement, self._ambient, self._base_url)
-        outcome = await self._journal.append(made.append)
+        try:
+            outcome = await self._journal.append(made.append)
+        except StorageFailure as failure:
+            raise NotAppended(framed.frame.prior, str(failure)) from failure
         if isinstance(outcome, Refused):
             return None
         finished = self._ambient.monotonic()
@@ -185,17 +217,3 @@ class Checker:
         for event in case.check.events:
             if isinstance(event, Gap):
                 self._metrics.gaps.inc()
-
-
-def _journal_unavailable(case: Case) -> Unavailable:
-    """No record, no decision: say which fail mode the caller should apply."""
-    # `spool` promises a decision from an encrypted file on this machine; without one it is closed.
-    mode = "closed"
-    if case.environment.journal == "open":
-        mode = fail_mode(case.environment, frozenset(case.action.side_effects))
-    return Unavailable(
-        "journal_unavailable",
-        "The decision could not be recorded, so it was not given.",
-        retry_after=1,
-        extra={"fail_mode": mode},
-    )

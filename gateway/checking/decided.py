@@ -12,6 +12,7 @@ from gateway.checking.observed import observations, run_started
 from gateway.domain import canonical
 from gateway.domain import decision as decisions
 from gateway.domain.events import ApprovalBody, ApprovalExpiredBody, DecisionBody, Draft, RuleWord
+from gateway.domain.frame import STATE_UNKNOWN
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef
 from gateway.domain.run_state import (
@@ -183,6 +184,7 @@ def _decision_event(
         schema_digest=frame.action.schema_digest,
         prior=frame.prior.status if frame.prior else None,
         rounds=decision.rounds,
+        spooled=STATE_UNKNOWN in frame.coverage,
     )
     draft = Draft(
         id=case.ids.event_id,

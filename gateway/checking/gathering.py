@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.checking import budgets
 from gateway.checking.case import Case
@@ -10,7 +11,7 @@ from gateway.checking.context_memory import ContextMemory
 from gateway.checking.prior import RECORDED, prior_of, refuse_other_action
 from gateway.checking.state_view import state_of
 from gateway.domain.check import ActionCheck
-from gateway.domain.frame import Frame, FrameContext
+from gateway.domain.frame import STATE_UNKNOWN, Frame, FrameContext, FramePrior, FrameState
 from gateway.domain.observations import ContextSeen
 from gateway.domain.ruleset import Reads
 from gateway.domain.run_state import UNTRUSTED_CONTEXT, ActionRecord, awaits, holds
@@ -132,6 +133,21 @@ def frame_of(
         superseded=superseded,
         reads=tuple((predicate, holds(gathered.state, predicate)) for predicate in case.reads),
     )
+
+
+def without_state(framed: Framed, known: FramePrior | None) -> Framed:
+    """The same where the run's state could not be read: nothing is said of it, and that is said.
+
+    `known` is what was known of the action's id all the same.
+    """
+    frame = framed.frame
+    unknown = replace(
+        frame,
+        state=FrameState(),
+        prior=frame.prior or known,
+        coverage=[STATE_UNKNOWN, *frame.coverage],
+    )
+    return replace(framed, frame=unknown)
 
 
 def _asked(gathered: Gathered, record: ActionRecord | None) -> ActionRecord | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -45,7 +46,8 @@ _sorted = msgspec.json.Encoder(order="sorted")
 
 class Reporter:
     """Appends what callers report. `find_older` finds actions by decisions that are not their last,
-    or that the journal let go. `context` is what later checks may refer to."""
+    or that the journal let go. `context` is what later checks may refer to. `is_spooled` tells
+    whether a project's decision waits in the spool: its result is to be sent again later."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class Reporter:
         metrics: Metrics,
         find_older: FindAction,
         context: ContextMemory | None = None,
+        is_spooled: Callable[[str, str], bool] = lambda _project_id, _decision_id: False,
     ) -> None:
         self._current = current
         self._journal = journal
@@ -63,6 +66,7 @@ class Reporter:
         self._metrics = metrics
         self._find_older = find_older
         self._context = context or ContextMemory()
+        self._is_spooled = is_spooled
         self._results = KeyedLocks()
 
     async def report_result(
@@ -73,11 +77,18 @@ class Reporter:
         The same report twice is one result. A different one is a Conflict, and an event; so is any
         report of a call that was not let through.
         """
-        async with self._results.hold((caller.project_id, decision_id)):
-            for _ in range(ATTEMPTS_MAX):
-                reply = await self._try_result(caller, decision_id, report)
-                if reply is not None:
-                    return reply
+        if self._is_spooled(caller.project_id, decision_id):
+            raise Unavailable(
+                "decision_not_ready",
+                "The decision was given while the journal was away. Send the result again.",
+                retry_after=1,
+            )
+        with _recording():
+            async with self._results.hold((caller.project_id, decision_id)):
+                for _ in range(ATTEMPTS_MAX):
+                    reply = await self._try_result(caller, decision_id, report)
+                    if reply is not None:
+                        return reply
         raise _contended()
 
     async def _try_result(
@@ -128,11 +139,16 @@ class Reporter:
         for event in batch.events:
             if isinstance(event, Gap):
                 self._metrics.gaps.inc()
-        return await self._observe(caller, run, run_id, batch.events)
+        with _recording():
+            return await self._observe(caller, run, run_id, batch.events)
 
     async def open_run(self, caller: Caller, wanted: RunRef) -> RunOpened:
         """Begin a run, or find the one of that id."""
         run, run_id = self._name(caller, wanted)
+        with _recording():
+            return await self._open(caller, run, run_id)
+
+    async def _open(self, caller: Caller, run: RunRef, run_id: str) -> RunOpened:
         async with self._results.hold((caller.project_id, run_id)):
             if await self._journal.last_seq(caller.project_id, run_id):
                 return RunOpened(run_id, created=False)
@@ -142,11 +158,14 @@ class Reporter:
     async def end_run(self, caller: Caller, run_id: str, end: RunEnd) -> EventsReply:
         """End a run that exists. Raises NotFound otherwise."""
         named = run_id_of(caller.project_id, caller.environment, run_id)
-        gathered = await self._journal.gather(Gather(caller.project_id, caller.environment, named))
-        if gathered.state.last_seq == 0:
-            raise NotFound("run_not_found", "No run of this id in this project.")
         ended = RunEnded(status=end.status, output=end.output, error=end.error)
-        return await self._observe(caller, RunRef(id=run_id), named, [ended])
+        with _recording():
+            gathered = await self._journal.gather(
+                Gather(caller.project_id, caller.environment, named)
+            )
+            if gathered.state.last_seq == 0:
+                raise NotFound("run_not_found", "No run of this id in this project.")
+            return await self._observe(caller, RunRef(id=run_id), named, [ended])
 
     async def _observe(
         self, caller: Caller, run: RunRef, run_id: str, seen: list[Observation]
@@ -201,27 +220,19 @@ class Reporter:
         if not drafts:
             last = await self._journal.last_seq(caller.project_id, run_id)
             return Appended(last, "fsync")
-        try:
-            outcome = await self._journal.append(
-                Append(
-                    project_id=caller.project_id,
-                    environment=caller.environment,
-                    run_id=run_id,
-                    drafts=tuple(drafts),
-                    changes=tuple(changes or ()),
-                    user_id=run.user_id if run else None,
-                    parent_run_id=run.parent_run_id if run else None,
-                    settle_action=settle.action_id if settle else None,
-                    release=released or {},
-                )
+        outcome = await self._journal.append(
+            Append(
+                project_id=caller.project_id,
+                environment=caller.environment,
+                run_id=run_id,
+                drafts=tuple(drafts),
+                changes=tuple(changes or ()),
+                user_id=run.user_id if run else None,
+                parent_run_id=run.parent_run_id if run else None,
+                settle_action=settle.action_id if settle else None,
+                release=released or {},
             )
-        except StorageFailure as failure:
-            raise Unavailable(
-                "journal_unavailable",
-                "The report could not be recorded. Send it again.",
-                retry_after=1,
-                extra={"fail_mode": "closed"},
-            ) from failure
+        )
         if not isinstance(outcome, Refused):
             return outcome
         if outcome.why != "environment":
@@ -281,6 +292,20 @@ class Reporter:
             content=content,
             action_id=body.action_id,
         )
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    """What the journal cannot take now is to be sent again."""
+    try:
+        yield
+    except StorageFailure as failure:
+        raise Unavailable(
+            "journal_unavailable",
+            "The report could not be recorded. Send it again.",
+            retry_after=1,
+            extra={"fail_mode": "closed"},
+        ) from failure
 
 
 def _conflict_of(action: ActionRecord) -> Conflict | None:

@@ -103,7 +103,9 @@ class DecisionBody(Struct, frozen=True):
     """The evidence of a decision. Content parts: `frame`, `rounds`, `decision`.
 
     `submitted_digest` is of the arguments as sent, `arguments_digest` of those that would run.
-    `approval_id` names the approval asked for. Times in nanoseconds are digits.
+    `approval_id` names the approval asked for. Times in nanoseconds are digits. `spooled`: given
+    while the journal was away, so the run's state was not known, and its place in the run is later
+    than its time.
     """
 
     decision_id: str
@@ -135,6 +137,7 @@ class DecisionBody(Struct, frozen=True):
     schema_digest: str | None = None
     prior: str | None = None
     rounds: int = 1
+    spooled: bool = False
 
 
 class ApprovalBody(Struct, frozen=True):

@@ -7,12 +7,15 @@ here, never missing, so that a rule can tell "not given" from "not recorded".
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from gateway.domain import canonical
 from gateway.domain.verdicts import Mode
+
+# In `Frame.coverage`: the run's state could not be read, so what `state` holds says nothing.
+STATE_UNKNOWN: Final = "state"
 
 
 class FrameAmount(Struct, frozen=True):

@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from gateway.domain import patches
 from gateway.domain.decision import Decision, Reason
-from gateway.domain.frame import Frame, FrameApproval
+from gateway.domain.frame import STATE_UNKNOWN, Frame, FrameApproval
 from gateway.domain.framed_action import changed_frame
 from gateway.domain.rule_results import Round, RuleResult, RuleVerdict
-from gateway.domain.ruleset import Environment, Rule, Ruleset, default_verdict, fail_mode
+from gateway.domain.ruleset import Environment, Rule, Ruleset, default_verdict, failed_rule_verdict
 from gateway.domain.verdicts import SEVERITY, Verdict, cap, most_severe
 
 PRIOR_RULE = "checkrein.idempotency"
@@ -152,10 +152,9 @@ def _of_result(frame: Frame, ruleset: Ruleset, result: RuleResult) -> list[Reaso
             ),
         )
     elif result.failure is not None:
-        closed = fail_mode(_environment(frame, ruleset), _effects(frame)) == "closed"
         spoken = (
             RuleVerdict(
-                effect="block" if closed else "warn",
+                effect=failed_rule_verdict(_environment(frame, ruleset), _effects(frame)),
                 reason=f"This rule could not be evaluated ({result.failure}).",
                 suggestion="Try again; if it goes on, tell the people who keep the policy.",
             ),
@@ -269,20 +268,22 @@ def _decide(
         arguments_digest=final.action.arguments_digest,
         amount=final.action.amount,
         policy_digest=ruleset.digest,
-        degraded=_degraded(rounds),
+        degraded=_degraded(frame, rounds),
         waived=tuple(waived),
         rounds=len(rounds),
     )
 
 
-def _degraded(rounds: tuple[Round, ...]) -> tuple[str, ...]:
-    """Which parts of the judgement failed, as `engine:<rule>:<failure>`."""
+def _degraded(frame: Frame, rounds: tuple[Round, ...]) -> tuple[str, ...]:
+    """Which parts of the judgement failed: `engine:<rule>:<failure>`, `journal`."""
     found = {
         f"engine:{result.rule}:{result.failure}"
         for round_ in rounds
         for result in round_.results
         if result.failure is not None
     }
+    if STATE_UNKNOWN in frame.coverage:
+        found.add("journal")
     return tuple(sorted(found))
 
 

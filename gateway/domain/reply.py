@@ -29,6 +29,8 @@ class ApprovalRef(Struct, frozen=True):
 class CheckReply(Struct, frozen=True):
     """`enforced` is the field to obey. `arguments` are the changed ones, on an enforced `modify`.
 
+    `seq` is 0 while the decision is only spooled: it gets its place in the run when it is drained.
+
     `durability` says what the record had when this left; `elapsed_ms` is the gateway's own time.
     """
 

@@ -27,6 +27,7 @@ JsonType = Literal["string", "number", "boolean", "array", "object"]
 Scope = Literal["run", "agent", "user", "project"]
 Window = Literal["run", "minute", "hour", "day", "month"]
 Measure = Literal["spend", "calls"]
+JournalMode = Literal["closed", "open", "spool"]
 
 
 class CounterReads(Struct, frozen=True, tag="counter"):
@@ -137,7 +138,7 @@ class Environment(Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode = "block"
     defaults: dict[str, Verdict] = field(default_factory=dict)
     fail: dict[str, FailMode] = field(default_factory=dict)
-    journal: Literal["closed", "open", "spool"] = "closed"
+    journal: JournalMode = "closed"
     budgets: tuple[Budget, ...] = ()
     approval_seconds: Annotated[int, Meta(ge=1, le=30 * 86400)] = 3600
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -201,6 +202,26 @@ def default_verdict(environment: Environment, side_effects: frozenset[str]) -> V
     """The strictest default over the set of side effects."""
     fallback = environment.defaults.get("*", "allow")
     return most_severe(environment.defaults.get(effect, fallback) for effect in side_effects)
+
+
+def journal_mode(
+    environment: Environment, side_effects: frozenset[str], *, spool: bool
+) -> JournalMode:
+    """What a check means that the journal cannot remember. `spool`: whether one can, instead.
+
+    Where the spool cannot take it either, it is as if the environment said `open`: the fail mode
+    of the side effects decides.
+    """
+    if environment.journal == "closed":
+        return "closed"
+    if environment.journal == "spool" and spool:
+        return "spool"
+    return fail_mode(environment, side_effects)
+
+
+def failed_rule_verdict(environment: Environment, side_effects: frozenset[str]) -> Verdict:
+    """What a rule that could not be evaluated says."""
+    return "block" if fail_mode(environment, side_effects) == "closed" else "warn"
 
 
 def fail_mode(environment: Environment, side_effects: frozenset[str]) -> FailMode:

@@ -42,7 +42,8 @@ class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["closed", "open", "spool"],
         Meta(
             description="What a check that cannot be remembered means: `closed` stops it, `open`"
-            " leaves it to the fail mode. `spool` is `closed` where there is no spool."
+            " leaves it to the fail mode, `spool` answers from an encrypted file on this machine,"
+            " and leaves it to the fail mode when that is full."
         ),
     ] = "closed"
     budgets: Annotated[tuple[Budget, ...], Meta(description="What may be spent or called.")] = ()

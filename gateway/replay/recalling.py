@@ -39,6 +39,13 @@ class Recalling:
             return None
         return folded.state, secret, folded.actions
 
+    async def knows(self, project_id: str, decision_id: str) -> bool:
+        """Whether a decision is recorded, in the journal or the ledger. Raises StorageFailure."""
+        event_id = event_of_decision(decision_id)
+        if self.journal is not None and await self.journal.locate(project_id, event_id) is not None:
+            return True
+        return await self._ledger.event_by_decision(project_id, decision_id) is not None
+
     async def find_action(
         self, project_id: str, decision_id: str
     ) -> tuple[str, ActionRecord] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -15,16 +16,18 @@ from gateway.checking.authenticate import KeyCache, pepper
 from gateway.checking.checker import Checker
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.reporter import Reporter
+from gateway.checking.spool_drain import SpoolDrain
 from gateway.checking.timers import Timers
 from gateway.config import Settings
 from gateway.domain import sealing
 from gateway.engines.embedded.engine import EmbeddedEngine
 from gateway.engines.embedded.limits import MIB, Limits
+from gateway.engines.opa import OpaEngine
 from gateway.engines.port import Engine
 from gateway.policies.rulebook import Rulebook
+from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from gateway.wiring.backend import backend
-from gateway.wiring.stores import GatewayStores
 
 PROJECT = "default"
 
@@ -37,6 +40,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     rulebook: Rulebook
     keys: KeyCache
     timers: Timers
+    spool_drain: SpoolDrain
     engine: Engine
     master: bytes
     project_id: str
@@ -84,13 +88,63 @@ async def open_gateway(
         await rulebook.reload()
         keys = KeyCache(stores.control, pepper(stores.master), world)
         await keys.refresh()
-        parts = _parts(stores, engine, rulebook, keys, world, counted, settings, url, stopping)
+        spool = FileSpool(
+            Path(settings.spool or Path(settings.data) / "spool"),
+            stores.master,
+            settings.spool_bytes,
+        )
+        stack.push_async_callback(spool.close)
+        context = ContextMemory()
+        checker = Checker(
+            current=rulebook.current,
+            engine=engine,
+            journal=stores.journal,
+            ambient=world,
+            metrics=counted,
+            recall=stores.recalling.reply,
+            context=context,
+            spool=spool,
+            base_url=url,
+        )
+        await checker.outage.recover()
+        reporter = Reporter(
+            current=rulebook.current,
+            journal=stores.journal,
+            ambient=world,
+            metrics=counted,
+            find_older=stores.recalling.find_action,
+            is_spooled=checker.outage.waiting.knows,
+            context=context,
+        )
+        parts = Parts(
+            authenticate=keys.authenticate,
+            checker=checker,
+            reporter=reporter,
+            journal=stores.journal,
+            ledger=stores.ledger,
+            control=stores.control,
+            keyring=stores.keyring,
+            rulebook=rulebook,
+            ambient=world,
+            metrics=counted,
+            cursor_key=sealing.derive(stores.master, "cursors"),
+            max_concurrent_checks=settings.max_concurrent_checks,
+            stopping=stopping or Stopping(),
+        )
         yield Gateway(
             app=build(parts),
             parts=parts,
             rulebook=rulebook,
             keys=keys,
             timers=Timers(stores.journal, world),
+            spool_drain=SpoolDrain(
+                spool=spool,
+                journal=stores.journal,
+                outage=checker.outage,
+                knows=stores.recalling.knows,
+                ambient=world,
+                metrics=counted,
+            ),
             engine=engine,
             master=stores.master,
             project_id=await stores.control.project(PROJECT),
@@ -98,51 +152,8 @@ async def open_gateway(
 
 
 def _engine(settings: Settings, metrics: Metrics) -> Engine:
+    """An OPA server where the settings name one, otherwise a child process."""
+    if settings.opa_url is not None:
+        return OpaEngine(settings.opa_url)
     limits = Limits(memory_bytes=settings.evaluator_memory_mb * MIB)
     return EmbeddedEngine(limits, metrics.evaluator_replaced.inc)
-
-
-def _parts(
-    stores: GatewayStores,
-    engine: Engine,
-    rulebook: Rulebook,
-    keys: KeyCache,
-    ambient: Ambient,
-    metrics: Metrics,
-    settings: Settings,
-    base_url: str,
-    stopping: Stopping | None,
-) -> Parts:
-    """The API's collaborators, around one memory of the runs' context."""
-    context = ContextMemory()
-    return Parts(
-        authenticate=keys.authenticate,
-        checker=Checker(
-            current=rulebook.current,
-            engine=engine,
-            journal=stores.journal,
-            ambient=ambient,
-            metrics=metrics,
-            recall=stores.recalling.reply,
-            context=context,
-            base_url=base_url,
-        ),
-        reporter=Reporter(
-            current=rulebook.current,
-            journal=stores.journal,
-            ambient=ambient,
-            metrics=metrics,
-            find_older=stores.recalling.find_action,
-            context=context,
-        ),
-        journal=stores.journal,
-        ledger=stores.ledger,
-        control=stores.control,
-        keyring=stores.keyring,
-        rulebook=rulebook,
-        ambient=ambient,
-        metrics=metrics,
-        cursor_key=sealing.derive(stores.master, "cursors"),
-        max_concurrent_checks=settings.max_concurrent_checks,
-        stopping=stopping or Stopping(),
-    )

@@ -12,6 +12,7 @@ import pytest
 from gateway.checking.checker import Checker
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.reporter import Reporter
+from gateway.checking.spool_drain import SpoolDrain
 from gateway.checking.timers import Timers
 from gateway.domain.reply import CheckReply
 from gateway.domain.rule_results import EngineInfo, RuleResult
@@ -23,6 +24,7 @@ from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller, Reloaded
+from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from tests import make
 
@@ -65,6 +67,7 @@ class Bench:
             tools=(make.payment_tool(),),
         )
         self.master = new_secret()
+        self.spool_bytes = 1 << 20
 
     async def open(self) -> Bench:
         self.control = EmbeddedControl(self.folder / "control.db", self.ambient)
@@ -90,24 +93,33 @@ class Bench:
             "ambient": self.ambient,
             "metrics": self.metrics,
         }
+        self.spool = FileSpool(self.folder / "spool", self.master, self.spool_bytes)
         self.checker = Checker(
             current=lambda: self.rules,
             engine=self.engine,
             recall=recalling.reply,
             base_url="http://gateway",
             context=context,
+            spool=self.spool,
             **parts,
+        )
+        self.outage = self.checker.outage
+        await self.outage.recover()
+        self.drain = SpoolDrain(
+            spool=self.spool, outage=self.outage, knows=recalling.knows, **parts
         )
         self.reporter = Reporter(
             current=lambda: self.rules,
             find_older=recalling.find_action,
             context=context,
+            is_spooled=self.outage.waiting.knows,
             **parts,
         )
         self.timers = Timers(self.journal, self.ambient)
         return self
 
     async def close(self) -> None:
+        await self.spool.close()
         await self.journal.close()
         await self.ledger.close()
         await self.control.close()

@@ -435,7 +435,7 @@ async def test_without_a_journal_nothing_is_decided_and_the_fail_mode_is_said(
 
     assert refused.value.code == "journal_unavailable"
     assert refused.value.extra == {"fail_mode": expected}
-    await bench.open()
+    await bench.reopen()
 
 
 async def _state(bench, run_id):

@@ -46,7 +46,7 @@ async def _erase(bench, user):
     with sqlite3.connect(bench.folder / "control.db") as db:
         gone = db.execute("DELETE FROM wrapped_key WHERE subject LIKE ?", (f"%{user}",))
         assert gone.rowcount == 1
-    await bench.open()
+    await bench.reopen()
 
 
 async def test_a_full_batch_of_runs_that_fail_does_not_keep_the_next_from_its_end(bench):
@@ -108,7 +108,7 @@ async def test_gauges_that_cannot_be_read_do_not_end_the_gateway(bench):
 
     stop.set()
     await loop
-    await bench.open()
+    await bench.reopen()
 
 
 async def test_an_approval_that_ends_leaves_alone_an_action_it_does_not_belong_to(bench):

@@ -9,9 +9,17 @@ import msgspec
 
 from gateway.api.problem_codes import CODES
 from gateway.config import PREFIX, Settings
+from gateway.domain import fail_matrix
+from gateway.domain.ruleset import Environment
+from gateway.domain.verdicts import SIDE_EFFECTS
+from gateway.policies.manifest import environment, parse
 from gateway.telemetry import Metrics
 
-FOLDER = Path(__file__).parents[2] / "gateway" / "reference"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "gateway" / "reference"
+README = ROOT / "README.md"
+BEGIN = "<!-- Made from the code by `make reference`: fail modes. -->"
+END = "<!-- End of the fail modes. -->"
 
 
 def settings() -> str:
@@ -65,6 +73,42 @@ def metrics() -> str:
     )
 
 
+def fail_modes() -> str:
+    """A row a failing part, a column a shipped environment, from the matrix that the code obeys."""
+    written, _, problems = parse((ROOT / "policies" / "policy.yaml").read_text(encoding="utf-8"))
+    assert written is not None, problems
+    environments = {name: environment(each) for name, each in written.environments.items()}
+    head = f"| what fails | {' | '.join(environments)} |"
+    rows = [
+        f"| {fail_matrix.MEANINGS[part]} | "
+        + " | ".join(_cell(part, name, each) for name, each in environments.items())
+        + " |"
+        for part in fail_matrix.PARTS
+    ]
+    return "\n".join([head, "| --- " * (len(environments) + 1) + "|", *rows])
+
+
+def _cell(part: fail_matrix.Part, name: str, each: Environment) -> str:
+    """One text where all side effects fare alike, else one for each group of them."""
+    groups: dict[str, list[str]] = {}
+    for effect in SIDE_EFFECTS:
+        told = fail_matrix.consequence(part, name, each, effect).told
+        groups.setdefault(told, []).append(effect)
+    if len(groups) == 1:
+        return next(iter(groups))
+    return "; ".join(f"{', '.join(effects)}: {told}" for told, effects in groups.items())
+
+
+def readme() -> str:
+    """The README with its generated parts written again."""
+    text = README.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin
+    assert end
+    return f"{before}{begin}\n{fail_modes()}\n{end}{after}"
+
+
 PAGES = {"settings.md": settings, "problems.md": problems, "metrics.md": metrics}
 
 
@@ -81,3 +125,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name, render in PAGES.items():
         (FOLDER / name).write_text(render(), encoding="utf-8")
+    README.write_text(readme(), encoding="utf-8")

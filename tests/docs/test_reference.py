@@ -13,3 +13,8 @@ def test_a_reference_page_is_what_the_code_renders(name):
     page = (reference.FOLDER / name).read_text(encoding="utf-8")
 
     assert page == reference.PAGES[name]()
+
+
+def test_the_fail_modes_in_the_readme_are_what_the_code_renders():
+    """D4. When this fails: make reference, and read the difference."""
+    assert reference.README.read_text(encoding="utf-8") == reference.readme()
