@@ -14,7 +14,10 @@ from gateway.domain import decision as decisions
 from gateway.domain.events import ApprovalBody, ApprovalExpiredBody, DecisionBody, Draft, RuleWord
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef
+from gateway.domain.ruleset import CounterReads, Reads
 from gateway.domain.run_state import (
+    APPROVALS_PENDING,
+    APPROVALS_PENDING_MAX,
     ActionRecord,
     StateChange,
     change_of_approval,
@@ -90,7 +93,7 @@ def decided(
         gathered_version=framed.version,
         gathered_generation=framed.generation,
         allows=decision.enforced not in STOPPING,
-        reads=framed.reads,
+        reads=(*framed.reads, *_room_to_ask(framed, asks)),
         reservation_id=case.ids.decision_id,
         confirm=confirm,
         confirm_deadline_ns=deadline_ns if confirm else 0,
@@ -98,6 +101,14 @@ def decided(
         release=framed.superseded.reservations if framed.superseded else {},
     )
     return Decided(append, place, approval)
+
+
+def _room_to_ask(framed: Framed, asks: bool) -> tuple[tuple[Reads, bool], ...]:
+    """What append checks again before a person is asked: calls that race share no last place."""
+    if not asks:
+        return ()
+    plus = 0 if framed.superseded is not None else 1
+    return ((CounterReads(APPROVALS_PENDING, plus, APPROVALS_PENDING_MAX), True),)
 
 
 def _before(case: Case, framed: Framed, ambient: Ambient) -> tuple[list[Draft], list[StateChange]]:
