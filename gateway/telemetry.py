@@ -116,6 +116,11 @@ class Metrics:
             "Age of the oldest event that is not yet in the ledger.",
             registry=self.registry,
         )
+        self.journal_set_aside = Gauge(
+            "checkrein_journal_set_aside_reservations",
+            "Reservations since the start whose record could not be read when they were due.",
+            registry=self.registry,
+        )
         self.chain_ok = Gauge(
             "checkrein_chain_verified",
             "1 while verification of chains has found nothing, 0 since it has, -1 before it began.",

@@ -198,6 +198,7 @@ async def _measure(gateway: Gateway, metrics: Metrics, stop: asyncio.Event) -> N
             figures = await gateway.parts.journal.figures()
             metrics.journal_waiting.set(figures.waiting)
             metrics.journal_oldest.set(figures.oldest_seconds)
+            metrics.journal_set_aside.set(figures.set_aside)
         except StorageFailure as failure:
             # Gauges that are a second old are no reason to stop answering.
             logger("serving").warning("figures_failed", problem=str(failure))

@@ -42,6 +42,7 @@ from gateway.storage.ports import (
     Refused,
     RunEntry,
 )
+from gateway.telemetry import logger
 
 HOT_RUNS_MAX = 1024
 FIGURES_SECONDS = 1.0
@@ -79,6 +80,8 @@ class EmbeddedJournal:
         self._generation = 0
         self._figures: JournalFigures | None = None
         self._figures_until = 0.0
+        self._unreadable = 0
+        self._log = logger("journal")
         self._writer = Writer(connection, path, on_failure=self._drop_memory)
         self._eviction = Eviction(path, self._runs, self._writer)
         self._presence = Presence(self._runs, self._eviction, keyring, reload)
@@ -180,11 +183,27 @@ class EmbeddedJournal:
         return hot.state.last_seq if hot else 0
 
     async def due_reservations(self, now_ns: int, limit: int) -> Sequence[OpenReservation]:
+        due: list[OpenReservation] = []
+        unreadable: list[tuple[str, str, str, bytes]] = []
         found = self._read(rows.SELECT_DUE_ACTIONS, now_ns, limit)
-        return [
-            OpenReservation(project_id, environment, run_id, rows.decode_action(blob))
-            for project_id, environment, run_id, blob in found
-        ]
+        for project_id, environment, run_id, action_id, blob in found:
+            try:
+                action = rows.decode_action(blob)
+            except msgspec.MsgspecError:
+                unreadable.append((project_id, run_id, action_id, blob))
+            else:
+                due.append(OpenReservation(project_id, environment, run_id, action))
+        if unreadable:
+            await self._set_aside(unreadable)
+        return due
+
+    async def _set_aside(self, unreadable: list[tuple[str, str, str, bytes]]) -> None:
+        """Out of the way of the others, once and for all."""
+        await self._writer.run(lambda db: db.executemany(rows.SET_ASIDE, unreadable))
+        self._unreadable += len(unreadable)
+        for project_id, run_id, action_id, _ in unreadable:
+            place = {"project_id": project_id, "run_id": run_id, "action_id": action_id}
+            self._log.error("reservation_set_aside", **place)
 
     async def due_approvals(self, now_ns: int, limit: int) -> Sequence[PendingApproval]:
         found = self._read(rows.SELECT_DUE_APPROVALS, now_ns, limit)
@@ -199,7 +218,7 @@ class EmbeddedJournal:
         if self._figures is None or now >= self._figures_until:
             waiting, oldest_ns = self._read(rows.SELECT_BACKLOG)[0]
             age = (self._ambient.now_ns() - oldest_ns) / 1e9 if oldest_ns else 0.0
-            self._figures = JournalFigures(waiting or 0, max(0.0, age), "fsync")
+            self._figures = JournalFigures(waiting or 0, max(0.0, age), "fsync", self._unreadable)
             self._figures_until = now + FIGURES_SECONDS
         return self._figures
 

@@ -67,9 +67,15 @@ SELECT_BACKLOG = """
     FROM (SELECT max(row) - min(row) + 1 AS count FROM event)
 """
 SELECT_DUE_ACTIONS = """
-    SELECT action.project_id, run.environment, action.run_id, action.record
+    SELECT action.project_id, run.environment, action.run_id, action.action_id, action.record
     FROM action JOIN run USING (project_id, run_id)
     WHERE action.deadline_ns <= ? ORDER BY action.deadline_ns LIMIT ?
+"""
+# Without a deadline it is due no more, and does not keep its run from leaving for the ledger, which
+# has its own record of the action. Only as it was read: it may have been written anew since.
+SET_ASIDE = """
+    UPDATE action SET deadline_ns = NULL
+    WHERE project_id = ? AND run_id = ? AND action_id = ? AND record = ?
 """
 SELECT_DUE_APPROVALS = """
     SELECT approval.project_id, run.environment, approval.run_id, approval.approval_id
