@@ -18,6 +18,7 @@ from gateway.domain.ruleset import CounterReads, Reads
 from gateway.domain.run_state import (
     APPROVALS_PENDING,
     APPROVALS_PENDING_MAX,
+    RESERVATION_NS,
     ActionRecord,
     StateChange,
     change_of_approval,
@@ -28,7 +29,6 @@ from gateway.domain.verdicts import STOPPING
 from gateway.judging.judgement import Judgement
 from gateway.storage.ports import Append
 
-RESERVATION_NS = 600 * 1_000_000_000
 _encoder = msgspec.json.Encoder(order="sorted")
 
 

@@ -7,6 +7,7 @@ it keeps the state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -31,6 +32,8 @@ CURRENCIES_MAX = 32
 # What people can be asked at a time on behalf of one run.
 APPROVALS_PENDING_MAX = 100
 APPROVALS_PENDING = "approvals_pending"
+# How long a call that was let through may take to report before its reservations are in doubt.
+RESERVATION_NS = 600 * 1_000_000_000
 _BOUNDED = (("tool:", TOOLS_MAX), ("spend:", CURRENCIES_MAX))
 COUNTER_MAX = 2**53 - 1
 
@@ -216,6 +219,16 @@ def change_of_expiry(body: ApprovalExpiredBody, action: ActionRecord | None) -> 
     return StateChange(
         add={APPROVALS_PENDING: -1}, approval_closed=body.approval_id, closed=stopped
     )
+
+
+def settle_by(action: ActionRecord, approvals: Mapping[str, Approval]) -> int | None:
+    """Until when the action may hold its reservations unsettled; None when they are settled."""
+    if not action.reservations:
+        return None
+    if action.status == "let_through":
+        return action.decided_ns + RESERVATION_NS
+    asked = approvals.get(action.approval_id or "") if action.status == "asked" else None
+    return asked.expires_ns if asked is not None else None
 
 
 def awaits(action: ActionRecord, approval_id: str) -> bool:

@@ -20,12 +20,14 @@ from gateway.domain.ruleset import Ruleset
 from gateway.domain.sealing import new_secret
 from gateway.replay.recalling import Recalling
 from gateway.storage.embedded.control import EmbeddedControl
+from gateway.storage.embedded.drain import EmbeddedDrain
 from gateway.storage.embedded.hot_runs import Reloaded
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller
 from gateway.telemetry import Metrics
+from gateway.worker.recorder import Recorder
 from tests import make
 
 Says = Callable[[str, dict[str, Any]], RuleResult]
@@ -120,6 +122,17 @@ class Bench:
     async def reopen(self) -> None:
         await self.close()
         await self.open()
+
+    async def drain(self) -> None:
+        """Record everything that waits in the journal, as the worker does."""
+        drain = EmbeddedDrain(self.folder / "journal.db")
+        ledger = await open_ledger(self.folder / "ledger.db")
+        keyring = Keyring(self.control, self.master)
+        recorder = Recorder(drain, ledger, keyring.run_secret, self.ambient)
+        while await recorder.step():
+            pass
+        await drain.close()
+        await ledger.close()
 
     async def check(self, caller: Caller = CALLER, **fields) -> CheckReply:
         return await self.checker.check(caller, make.check(**fields), 0.0)

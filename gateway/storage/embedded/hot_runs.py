@@ -11,7 +11,7 @@ from collections import OrderedDict
 import msgspec
 from msgspec import Struct, field
 
-from gateway.domain.run_state import RECENT_MAX, ActionRecord, RunState
+from gateway.domain.run_state import RECENT_MAX, ActionRecord, RunState, settle_by
 from gateway.storage.embedded import journal_rows as rows
 
 PARENTS_MAX = 16
@@ -38,7 +38,7 @@ class HotRun(Struct):
 
     `flying` holds the records of actions that are not on disk yet, `pending` counts the appends
     that are not; until it is 0 the run stays in memory. what was `reloaded` goes to disk
-    with the next append.
+    with the next append; `held` is then what its actions hold on counters that went with it.
     """
 
     state: RunState
@@ -49,6 +49,7 @@ class HotRun(Struct):
     pending: int = 0
     flying: dict[str, ActionRecord] = field(default_factory=dict)
     reloaded: Reloaded | None = None
+    held: dict[str, int] = field(default_factory=dict)
 
 
 class HotRuns:
@@ -89,6 +90,7 @@ class HotRuns:
             wrapped=reloaded.wrapped_secret,
             flying=dict(reloaded.actions),
             reloaded=reloaded,
+            held=_held(reloaded),
         )
         self._keep(key, hot)
 
@@ -174,3 +176,17 @@ class HotRuns:
                 break
             del self._runs[oldest]
         return hot
+
+
+def _held(reloaded: Reloaded) -> dict[str, int]:
+    """What the actions hold on counters that are not there any more.
+
+    An unsettled one keeps its run in the journal, so the run did not leave: its journal was lost,
+    and the counters with it.
+    """
+    held: dict[str, int] = {}
+    for action in reloaded.actions.values():
+        if settle_by(action, reloaded.state.approvals) is not None:
+            for key, amount in action.reservations.items():
+                held[key] = held.get(key, 0) + amount
+    return held

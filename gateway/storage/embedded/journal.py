@@ -94,12 +94,17 @@ class EmbeddedJournal:
         if not hot.known:
             state.environment = ask.environment
         try:
+            used = self._reservations.reserve(ask.project_id, ask.reservation_id, ask.reserve)
+            if hot.held:
+                used = {
+                    counter: total + hot.held.get(counter, 0) for counter, total in used.items()
+                }
             return Gathered(
                 state=state,
                 version=state.last_seq,
                 halted=self._runs.halted(key, ask.parent_run_id),
                 action=self._runs.action(hot, ask.action_id) if ask.action_id else None,
-                used=self._reservations.reserve(ask.project_id, ask.reservation_id, ask.reserve),
+                used=used,
                 stored_environment=state.environment,
                 generation=self._generation,
             )
@@ -112,7 +117,9 @@ class EmbeddedJournal:
         try:
             why = refusal(append, hot, self._runs, self._reservations, self._generation)
             # Read before anything changes: after that nothing may fail.
-            self._reservations.load(append.project_id, (*append.confirm, *append.release))
+            self._reservations.load(
+                append.project_id, (*append.confirm, *append.release, *hot.held)
+            )
         except UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
         if why is not None:
