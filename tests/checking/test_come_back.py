@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
+
 import pytest
 
 from gateway.domain.ruleset import Budget, Environment
@@ -93,3 +97,57 @@ async def test_a_settled_run_brings_nothing_back_to_shared_counters(bench):
 
     assert await _pay(bench, 7) == {"day": 5, "own": 5}
     assert await _pay(bench, 0) == {"day": 12, "own": 12}
+
+
+def _counters(bench) -> dict[str, int]:
+    with contextlib.closing(sqlite3.connect(bench.folder / "journal.db")) as db:
+        return {
+            key.split("|")[0]: total for key, total in db.execute("SELECT key, total FROM counter")
+        }
+
+
+async def _leave(bench) -> None:
+    """Settle what is open, record it all, and let the idle run go; the next walk follows it."""
+    bench.ambient.pass_seconds(601)
+    await bench.timers.step()
+    await bench.drain()
+    bench.ambient.pass_seconds(1)
+    assert await bench.journal.evict_idle(bench.ambient.now_ns(), 10) == 1
+    await bench.journal.evict_idle(0, 10)
+
+
+async def test_a_run_takes_its_own_counters_along_and_brings_them_back(bench):
+    """The file does not grow by a row for every run, and no budget begins anew."""
+    _budgeted(bench, "payment")
+    for number, amount in enumerate((5, 6)):
+        await _pay(bench, amount, id=f"act_{number}")
+    assert _counters(bench) == {"day": 11, "own": 11}
+
+    for restart in (False, True):
+        await _leave(bench)
+        assert _counters(bench) == {"day": 11}
+        if restart:
+            await bench.reopen()
+        assert (await _pay(bench, 0))["own"] == 11
+
+    assert (await _pay(bench, 7))["own"] == 11
+    await bench.reopen()
+    assert (await _pay(bench, 0))["own"] == 18
+    assert _counters(bench)["own"] == 18
+
+
+async def test_counters_of_a_run_that_is_here_or_just_coming_back_stay(bench):
+    _budgeted(bench, "payment")
+    await _pay(bench, 5, id="act_1")
+    for _ in range(3):
+        await bench.journal.evict_idle(0, 10)
+    assert _counters(bench)["own"] == 5
+    await _leave(bench)
+
+    paying = [asyncio.create_task(_pay(bench, 1)) for _ in range(5)]
+    leaving = [asyncio.create_task(bench.journal.evict_idle(0, 10)) for _ in range(5)]
+    await asyncio.gather(*paying, *leaving)
+
+    assert _counters(bench)["own"] == 10
+    await bench.reopen()
+    assert (await _pay(bench, 0))["own"] == 10

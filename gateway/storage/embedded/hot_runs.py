@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from gateway.domain.run_state import RECENT_MAX, ActionRecord, RunState, settle_by
 from gateway.storage.embedded import journal_rows as rows
+from gateway.storage.embedded.reservations import run_of
 
 PARENTS_MAX = 16
 Key = tuple[str, str]
@@ -38,7 +39,7 @@ class HotRun(Struct):
 
     `flying` holds the records of actions that are not on disk yet, `pending` counts the appends
     that are not; until it is 0 the run stays in memory. what was `reloaded` goes to disk
-    with the next append; `held` is then what its actions hold on counters that went with it.
+    with the next append; `held` is what its actions hold on counters that left with it.
     """
 
     state: RunState
@@ -179,14 +180,15 @@ class HotRuns:
 
 
 def _held(reloaded: Reloaded) -> dict[str, int]:
-    """What the actions hold on counters that are not there any more.
+    """What the actions hold on counters that may not be there any more.
 
-    An unsettled one keeps its run in the journal, so the run did not leave: its journal was lost,
-    and the counters with it.
+    The run's own counters leave with it. An unsettled reservation keeps its run in the journal, so
+    with one the run did not leave: its journal was lost, and all counters with it.
     """
     held: dict[str, int] = {}
     for action in reloaded.actions.values():
-        if settle_by(action, reloaded.state.approvals) is not None:
-            for key, amount in action.reservations.items():
+        open_ = settle_by(action, reloaded.state.approvals) is not None
+        for key, amount in action.reservations.items():
+            if open_ or run_of(key):
                 held[key] = held.get(key, 0) + amount
     return held

@@ -83,7 +83,7 @@ class EmbeddedJournal:
         self._unreadable = 0
         self._log = logger("journal")
         self._writer = Writer(connection, path, on_failure=self._drop_memory)
-        self._eviction = Eviction(path, self._runs, self._writer)
+        self._eviction = Eviction(path, self._runs, self._reservations, self._writer)
         self._presence = Presence(self._runs, self._eviction, keyring, reload)
 
     async def gather(self, ask: Gather) -> Gathered:
@@ -96,9 +96,8 @@ class EmbeddedJournal:
         try:
             used = self._reservations.reserve(ask.project_id, ask.reservation_id, ask.reserve)
             if hot.held:
-                used = {
-                    counter: total + hot.held.get(counter, 0) for counter, total in used.items()
-                }
+                lacking = self._reservations.lacking(ask.project_id, hot.held)
+                used = {name: total + lacking.get(name, 0) for name, total in used.items()}
             return Gathered(
                 state=state,
                 version=state.last_seq,
@@ -117,15 +116,14 @@ class EmbeddedJournal:
         try:
             why = refusal(append, hot, self._runs, self._reservations, self._generation)
             # Read before anything changes: after that nothing may fail.
-            self._reservations.load(
-                append.project_id, (*append.confirm, *append.release, *hot.held)
-            )
+            lacking = self._reservations.lacking(append.project_id, hot.held)
+            self._reservations.load(append.project_id, (*append.confirm, *append.release, *lacking))
         except UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
         if why is not None:
             return Refused(why)
         self._writer.check_room()
-        taken = take_in(append, hot, self._row(), self._ambient.now_ns())
+        taken = take_in(append, hot, lacking, self._row(), self._ambient.now_ns())
         self._next_row = hot.last_row + 1
         self._reservations.begin(append.project_id, taken.moved)
         self._reservations.forget(append.reservation_id)
