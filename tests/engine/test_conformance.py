@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.domain import canonical
 from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.engines.embedded import EmbeddedEngine, Limits
-from tests.engine.rego import NS, SAYS_BLOCK, SAYS_NOTHING, frame, ruleset
+from tests.engine.rego import NS, SAYS_BLOCK, SAYS_NOTHING, frame, ruleset, unworded
 
 ECHO = 'verdict contains {"effect": "warn", "reason": input.action.arguments.text}'
 
@@ -145,7 +145,7 @@ async def test_a_built_in_error_belongs_to_its_rule(engine):
 
     results = await engine.evaluate(rules, ("a", "b", "c", "d"), frame())
 
-    assert results == (
+    assert unworded(results) == (
         blocked("a"),
         RuleResult("b", failure="error"),
         blocked("c"),
@@ -171,7 +171,7 @@ async def test_what_cannot_be_computed_is_an_error_or_says_nothing_but_never_rai
 
     results = await engine.evaluate(ruleset({"a": body, "b": SAYS_BLOCK}), ("a", "b"), frame())
 
-    assert results[0] in (RuleResult("a"), RuleResult("a", failure="error"))
+    assert unworded(results)[0] in (RuleResult("a"), RuleResult("a", failure="error"))
     assert results[1] == blocked("b")
 
 
