@@ -96,6 +96,11 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.unparsable = Counter(
+            "checkrein_unparsable_requests",
+            "Requests that cannot be parsed as HTTP; they are answered without a problem.",
+            registry=self.registry,
+        )
         self.gaps = Counter(
             "checkrein_gaps",
             "Guarded calls that ran without a decision, as SDKs reported them.",

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway.api.http_protocol import BoundedHttp
 from gateway.api.metrics_server import metrics_app
+from gateway.api.server_log import listen_to_server
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
 from gateway.domain import api_keys
@@ -57,6 +58,7 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     exposition = _listen(settings.host, settings.metrics_port, "--metrics-port")
     url = f"http://{settings.host}:{api.getsockname()[1]}"
     async with open_gateway(settings, metrics=metrics, base_url=url, stopping=stopping) as gateway:
+        listen_to_server(metrics, gateway.parts.ambient.monotonic)
         server = _server(gateway.app)
         scraped = _server(metrics_app(metrics))
         worker = WorkerChild(settings, metrics)
@@ -121,7 +123,7 @@ def _server(app: Any) -> _Server:
             http=BoundedHttp,
             ws="none",
             lifespan="off",
-            log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
