@@ -96,6 +96,11 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.unparsable = Counter(
+            "checkrein_unparsable_requests",
+            "Requests that cannot be parsed as HTTP; they are answered without a problem.",
+            registry=self.registry,
+        )
         self.gaps = Counter(
             "checkrein_gaps",
             "Guarded calls that ran without a decision, as SDKs reported them.",
@@ -114,6 +119,11 @@ class Metrics:
         self.journal_oldest = Gauge(
             "checkrein_journal_oldest_seconds",
             "Age of the oldest event that is not yet in the ledger.",
+            registry=self.registry,
+        )
+        self.journal_set_aside = Gauge(
+            "checkrein_journal_set_aside_reservations",
+            "Reservations since the start whose record could not be read when they were due.",
             registry=self.registry,
         )
         self.chain_ok = Gauge(

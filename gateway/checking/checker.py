@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.ambient import Ambient
 from gateway.checking.case import Case, open_case
@@ -11,11 +11,14 @@ from gateway.checking.decided import decided
 from gateway.checking.gathering import Framed, ask_of, covering_of, frame_of
 from gateway.checking.identity import known_case, refuse_other_identity
 from gateway.checking.keyed_locks import KeyedLocks
+from gateway.checking.observed import observations
 from gateway.checking.outage import NotAppended, Outage
 from gateway.checking.replies import Replies
+from gateway.checking.retold import Told
 from gateway.domain import frame as frames
 from gateway.domain.check import ActionCheck
-from gateway.domain.observations import Gap
+from gateway.domain.instants import rfc3339
+from gateway.domain.observations import Gap, Observation
 from gateway.domain.reply import CheckReply, reply_of
 from gateway.domain.ruleset import Ruleset
 from gateway.domain.run_state import ActionRecord, Approval
@@ -23,7 +26,7 @@ from gateway.engines.port import Engine
 from gateway.errors import StorageFailure, Unavailable
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
-from gateway.storage.ports import Caller, Gather, Journal, Refused, Spool
+from gateway.storage.ports import Append, Caller, Gather, Journal, Refused, Spool
 from gateway.telemetry import Metrics, logger
 
 JUDGED_AGAIN_MAX = 3
@@ -61,6 +64,7 @@ class Checker:
         self._index = RuleIndex()
         self._context = context or ContextMemory()
         self._replies = Replies()
+        self._told = Told()
         self._actions = KeyedLocks()
         self._leases = KeyedLocks()
         self.outage = Outage(
@@ -181,13 +185,14 @@ class Checker:
         )
         if case.ids.given:
             self._replies.put(case.ids.event_id, reply)
+            self._told.put(case.ids.event_id, case.check)
         self._metrics.evaluated(judged - begun)
         self._metrics.appended(finished - judged)
         self._count(case, reply, finished - started)
         return reply
 
-    async def _recorded(self, case: Case) -> CheckReply:
-        """The decision that was recorded for this very attempt."""
+    async def _recorded(self, case: Case) -> CheckReply | None:
+        """The decision that was recorded for this very attempt; None: look at the run again."""
         gathered = await self._journal.gather(
             Gather(
                 project_id=case.caller.project_id,
@@ -208,12 +213,34 @@ class Checker:
             raise Unavailable(
                 "decision_not_ready", "The recorded decision cannot be read yet.", retry_after=1
             )
-        return reply
+        return reply if await self._retold(case, record.event_id) else None
+
+    async def _retold(self, case: Case, event_id: str) -> bool:
+        """Remember what only this retry tells; False when the run is not as it was gathered."""
+        news = self._told.news(event_id, case.check)
+        if not news:
+            return True
+        now = rfc3339(self._ambient.now_ns())
+        drafts, changes = observations(news, starts=True, now=now, ambient=self._ambient)
+        if drafts:
+            run = (case.caller.project_id, case.caller.environment, case.ids.run_id)
+            outcome = await self._journal.append(Append(*run, tuple(drafts), tuple(changes)))
+            if isinstance(outcome, Refused):
+                return False
+        self._context.remember(
+            (case.caller.project_id, case.ids.run_id), case.check.context, case.check.events
+        )
+        self._told.put(event_id, case.check)
+        self._count_gaps(news)
+        return True
 
     def _count(self, case: Case, reply: CheckReply, elapsed: float) -> None:
         self._metrics.answered(reply.verdict, reply.enforced, reply.mode, elapsed)
         if reply.degraded:
             self._metrics.degraded.inc()
-        for event in case.check.events:
+        self._count_gaps(case.check.events)
+
+    def _count_gaps(self, events: Iterable[Observation]) -> None:
+        for event in events:
             if isinstance(event, Gap):
                 self._metrics.gaps.inc()

@@ -15,7 +15,11 @@ from gateway.domain.events import ApprovalBody, ApprovalExpiredBody, DecisionBod
 from gateway.domain.frame import STATE_UNKNOWN
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef
+from gateway.domain.ruleset import CounterReads, Reads
 from gateway.domain.run_state import (
+    APPROVALS_PENDING,
+    APPROVALS_PENDING_MAX,
+    RESERVATION_NS,
     ActionRecord,
     StateChange,
     change_of_approval,
@@ -26,7 +30,6 @@ from gateway.domain.verdicts import STOPPING
 from gateway.judging.judgement import Judgement
 from gateway.storage.ports import Append
 
-RESERVATION_NS = 600 * 1_000_000_000
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -91,7 +94,7 @@ def decided(
         gathered_version=framed.version,
         gathered_generation=framed.generation,
         allows=decision.enforced not in STOPPING,
-        reads=framed.reads,
+        reads=(*framed.reads, *_room_to_ask(framed, asks)),
         reservation_id=case.ids.decision_id,
         confirm=confirm,
         confirm_deadline_ns=deadline_ns if confirm else 0,
@@ -99,6 +102,14 @@ def decided(
         release=framed.superseded.reservations if framed.superseded else {},
     )
     return Decided(append, place, approval)
+
+
+def _room_to_ask(framed: Framed, asks: bool) -> tuple[tuple[Reads, bool], ...]:
+    """What append checks again before a person is asked: calls that race share no last place."""
+    if not asks:
+        return ()
+    plus = 0 if framed.superseded is not None else 1
+    return ((CounterReads(APPROVALS_PENDING, plus, APPROVALS_PENDING_MAX), True),)
 
 
 def _before(case: Case, framed: Framed, ambient: Ambient) -> tuple[list[Draft], list[StateChange]]:

@@ -14,7 +14,13 @@ from gateway.domain.check import ActionCheck
 from gateway.domain.frame import STATE_UNKNOWN, Frame, FrameContext, FramePrior, FrameState
 from gateway.domain.observations import ContextSeen
 from gateway.domain.ruleset import Reads
-from gateway.domain.run_state import UNTRUSTED_CONTEXT, ActionRecord, awaits, holds
+from gateway.domain.run_state import (
+    APPROVALS_PENDING,
+    UNTRUSTED_CONTEXT,
+    ActionRecord,
+    awaits,
+    holds,
+)
 from gateway.errors import Conflict
 from gateway.judging.framing import build
 from gateway.storage.ports import Gather, Gathered
@@ -92,6 +98,7 @@ def frame_of(
     if prior == RECORDED:
         return None
     superseded = _asked(gathered, record) if prior is None else None
+    pending = gathered.state.counters.get(APPROVALS_PENDING, 0) - (superseded is not None)
     run = (case.caller.project_id, case.ids.run_id)
     context, lacking = memory.resolve(run, case.check.context, case.check.events)
     labels = _labels(case.check, context)
@@ -121,6 +128,7 @@ def frame_of(
         agent_id=case.agent_id,
         action=case.action,
         run=case.run,
+        approvals_pending=pending,
     )
     return Framed(
         frame=frame,

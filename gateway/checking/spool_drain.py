@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from gateway.ambient import Ambient
 from gateway.checking import spooled
-from gateway.checking.decided import RESERVATION_NS
 from gateway.checking.identity import refuse_other_identity
 from gateway.checking.outage import Outage
 from gateway.checking.spooled import SpooledDecision
@@ -26,7 +25,7 @@ from gateway.domain import canonical
 from gateway.domain.check import RunRef
 from gateway.domain.events import RunStartedBody
 from gateway.domain.run_ids import run_id_of
-from gateway.domain.run_state import RunState, StateChange
+from gateway.domain.run_state import RESERVATION_NS, RunState, StateChange
 from gateway.errors import Conflict, Forbidden, StorageFailure
 from gateway.storage.ports import Append, Caller, Gather, Journal, Refused, Reserve, Spool
 from gateway.telemetry import Metrics, logger

@@ -127,7 +127,9 @@ def _rules(content: Document) -> Iterator[Section]:
 
 def _heard(result: Document) -> str:
     said = [each["effect"] for each in result.get("verdicts", ())]
-    said += [result["failure"]] if result.get("failure") else []
+    if result.get("failure"):
+        why = f" ({result['error']})" if result.get("error") else ""
+        said.append(f"{result['failure']}{why}")
     said += [f"missing {name}" for name in result.get("missing", ())]
     return ", ".join(said)
 

@@ -150,7 +150,10 @@ class FrameTime(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """Everything the judgement sees."""
+    """Everything the judgement sees.
+
+    `approvals_pending` counts what people are asked about the run, without this call.
+    """
 
     action: FrameAction
     run: FrameRun
@@ -171,6 +174,7 @@ class Frame(Struct, frozen=True):
     grants: list[FrameApproval] = []
     assessment: dict[str, Any] | None = None
     coverage: list[str] = []
+    approvals_pending: int = 0
 
 
 def encode(frame: Frame) -> bytes:

@@ -16,6 +16,7 @@ from gateway.domain.frame import STATE_UNKNOWN, Frame, FrameApproval
 from gateway.domain.framed_action import changed_frame
 from gateway.domain.rule_results import Round, RuleResult, RuleVerdict
 from gateway.domain.ruleset import Environment, Rule, Ruleset, default_verdict, failed_rule_verdict
+from gateway.domain.run_state import APPROVALS_PENDING_MAX
 from gateway.domain.verdicts import SEVERITY, Verdict, cap, most_severe
 
 PRIOR_RULE = "checkrein.idempotency"
@@ -24,6 +25,7 @@ DEFAULT_RULE = "checkrein.default"
 AMOUNT_RULE = "checkrein.amount_conflict"
 PATCH_RULE = "checkrein.patch_conflict"
 UNSTABLE_RULE = "checkrein.modify_unstable"
+PENDING_RULE = "checkrein.approvals_pending"
 
 
 class Change(Struct, frozen=True):
@@ -258,6 +260,9 @@ def _decide(
     waived: list[str] | tuple[str, ...],
 ) -> Decision:
     enforced = most_severe(reason.enforced for reason in reasons)
+    if enforced == "require_approval" and frame.approvals_pending >= APPROVALS_PENDING_MAX:
+        reasons = [*reasons, _too_many_pending(frame)]
+        enforced = "block"
     runs_changed = changed is not None and enforced in ("modify", "require_approval")
     return Decision(
         verdict=most_severe(reason.effect for reason in reasons),
@@ -272,6 +277,16 @@ def _decide(
         waived=tuple(waived),
         rounds=len(rounds),
     )
+
+
+def _too_many_pending(frame: Frame) -> Reason:
+    """A question too many is not asked: it would drown the others."""
+    text = (
+        f"approvals_pending: {frame.approvals_pending} calls of this run wait for a person already;"
+        f" at most {APPROVALS_PENDING_MAX} may."
+    )
+    next_step = "Wait until some are answered or expire, then make the call again."
+    return Reason(PENDING_RULE, "block", "block", text, next_step)
 
 
 def _degraded(frame: Frame, rounds: tuple[Round, ...]) -> tuple[str, ...]:

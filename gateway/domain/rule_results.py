@@ -29,13 +29,15 @@ class RuleResult(Struct, frozen=True, omit_defaults=True):
     """`verdicts` is sorted canonically. A rule that failed has `failure` and no verdicts.
 
     `missing` names the inputs that METADATA requires and the frame lacks: such a rule was not
-    evaluated.
+    evaluated. `error` tells the rule's author what failed and where, in the engine's words: no
+    decision depends on it, and it can hold what an agent wrote.
     """
 
     rule: str
     verdicts: tuple[RuleVerdict, ...] = ()
     failure: Failure | None = None
     missing: tuple[str, ...] = ()
+    error: str | None = None
 
 
 class Round(Struct, frozen=True):

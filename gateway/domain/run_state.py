@@ -7,6 +7,7 @@ it keeps the state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -28,6 +29,11 @@ RECENT_MAX = 50
 TOOLS_MAX = 256
 LABELS_MAX = 64
 CURRENCIES_MAX = 32
+# What people can be asked at a time on behalf of one run.
+APPROVALS_PENDING_MAX = 100
+APPROVALS_PENDING = "approvals_pending"
+# How long a call that was let through may take to report before its reservations are in doubt.
+RESERVATION_NS = 600 * 1_000_000_000
 _BOUNDED = (("tool:", TOOLS_MAX), ("spend:", CURRENCIES_MAX))
 COUNTER_MAX = 2**53 - 1
 
@@ -93,8 +99,8 @@ class RunState(Struct):
     """The hot state of one run. The journal owns and changes it; everybody else only reads.
 
     Counters: `calls`, `tool:<name>` (the 256 first tools), `spend:<currency>` (the 32 first),
-    `denials_in_a_row`; all later tools and currencies are counted together in `tool:*` and
-    `spend:*`. `recent` is the last 50 actions, oldest first.
+    `denials_in_a_row`, `approvals_pending`; all later tools and currencies are counted together in
+    `tool:*` and `spend:*`. `recent` is the last 50 actions, oldest first.
     """
 
     project_id: str
@@ -200,7 +206,7 @@ def change_of_approval(body: ApprovalBody) -> StateChange:
         arguments_digest=body.arguments_digest,
         expires_ns=int(body.expires_ns),
     )
-    return StateChange(approval=approval)
+    return StateChange(add={APPROVALS_PENDING: 1}, approval=approval)
 
 
 def change_of_expiry(body: ApprovalExpiredBody, action: ActionRecord | None) -> StateChange:
@@ -210,7 +216,19 @@ def change_of_expiry(body: ApprovalExpiredBody, action: ActionRecord | None) -> 
         if action is not None and awaits(action, body.approval_id)
         else None
     )
-    return StateChange(approval_closed=body.approval_id, closed=stopped)
+    return StateChange(
+        add={APPROVALS_PENDING: -1}, approval_closed=body.approval_id, closed=stopped
+    )
+
+
+def settle_by(action: ActionRecord, approvals: Mapping[str, Approval]) -> int | None:
+    """Until when the action may hold its reservations unsettled; None when they are settled."""
+    if not action.reservations:
+        return None
+    if action.status == "let_through":
+        return action.decided_ns + RESERVATION_NS
+    asked = approvals.get(action.approval_id or "") if action.status == "asked" else None
+    return asked.expires_ns if asked is not None else None
 
 
 def awaits(action: ActionRecord, approval_id: str) -> bool:

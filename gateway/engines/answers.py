@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from gateway.domain import canonical
-from gateway.domain.rule_results import Failure, RuleResult, RuleVerdict
+from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.domain.verdicts import Verdict
+from gateway.engines.complaints import Failed, one_line
 from gateway.engines.numbers import in_one_form
 
 
@@ -40,31 +41,31 @@ def of_all(rules: tuple[str, ...], answer: bytes) -> tuple[RuleResult, ...]:
             return tuple(map(_result, rules, said))
     except NO_VERDICTS:
         return of_each(rules, _split(answer, len(rules)))
-    return of_each(rules, ["malformed"] * len(rules))
+    return of_each(rules, [Failed("malformed")] * len(rules))
 
 
-def of_each(rules: tuple[str, ...], outcomes: Iterable[bytes | Failure]) -> tuple[RuleResult, ...]:
+def of_each(rules: tuple[str, ...], outcomes: Iterable[bytes | Failed]) -> tuple[RuleResult, ...]:
     """Results from an array of verdicts, or a failure, for each rule."""
     return tuple(_of_one(rule, said) for rule, said in zip(rules, outcomes, strict=True))
 
 
-def _split(answer: bytes, count: int) -> list[bytes | Failure]:
+def _split(answer: bytes, count: int) -> list[bytes | Failed]:
     try:
         parts = _each.decode(answer)
     except NO_VERDICTS:
         parts = []
     if len(parts) != count:
-        return ["malformed"] * count
+        return [Failed("malformed")] * count
     return [bytes(part) for part in parts]
 
 
-def _of_one(rule: str, outcome: bytes | Failure) -> RuleResult:
-    if isinstance(outcome, str):
-        return RuleResult(rule, failure=outcome)
+def _of_one(rule: str, outcome: bytes | Failed) -> RuleResult:
+    if isinstance(outcome, Failed):
+        return RuleResult(rule, failure=outcome.failure, error=outcome.error)
     try:
         return _result(rule, _one.decode(outcome))
-    except NO_VERDICTS:
-        return RuleResult(rule, failure="malformed")
+    except NO_VERDICTS as error:
+        return RuleResult(rule, failure="malformed", error=one_line(f"no verdict: {error}"))
 
 
 def _result(rule: str, said: tuple[_Said, ...]) -> RuleResult:

@@ -31,6 +31,7 @@ class Engine(Protocol):
         what a rule, a frame or the evaluator does; it is a result with `failure` then:
         `error` (a built-in failed, the ruleset does not compile), `timeout`, `crash`, `malformed`
         (what the rule said is no verdict), `unavailable` (no evaluator, or too much waiting).
+        `error` on the result says where and why, as far as the engine knows: one line, bounded.
         One rule's failure is not another's. A ruleset that was not loaded yet (an old version,
         judged again) is loaded first.
         """

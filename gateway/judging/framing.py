@@ -42,6 +42,7 @@ def build(
     agent_id: str | None = None,
     action: FrameAction | None = None,
     run: RunRef | None = None,
+    approvals_pending: int = 0,
 ) -> Frame:
     """The closed frame of one check.
 
@@ -76,6 +77,7 @@ def build(
         approvals=approvals or [],
         assessment=assessment,
         coverage=coverage or [],
+        approvals_pending=approvals_pending,
     )
 
 

@@ -208,7 +208,8 @@ def _explanation(frame: Frame, judgement: Judgement) -> Iterator[str]:
     for number, round_ in enumerate(judgement.rounds, start=1):
         for result in round_.results:
             said = [f"{v.effect}: {v.reason}" for v in result.verdicts]
-            said += [f"failed: {result.failure}"] if result.failure else []
+            why = f": {result.error}" if result.error else ""
+            said += [f"failed: {result.failure}{why}"] if result.failure else []
             said += [f"missing: {', '.join(result.missing)}"] if result.missing else []
             yield f"round {number}, {result.rule}: {'; '.join(said) or 'nothing'}"
     yield f"frame: {frames.encode(frame).decode()}"

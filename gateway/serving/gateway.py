@@ -13,6 +13,7 @@ import uvloop
 from msgspec import Struct
 
 from gateway.api.metrics_server import metrics_app
+from gateway.api.server_log import listen_to_server
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
 from gateway.domain import api_keys
@@ -54,6 +55,7 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
     exposition = listen(settings.host, settings.metrics_port, "--metrics-port")
     url = f"http://{settings.host}:{api.getsockname()[1]}"
     async with open_gateway(settings, metrics=metrics, base_url=url, stopping=stopping) as gateway:
+        listen_to_server(metrics, gateway.parts.ambient.monotonic)
         server = http_server(gateway.app)
         scraped = http_server(metrics_app(metrics))
         # Where many share the stores, workers are processes of somebody else's.
@@ -159,6 +161,7 @@ async def _measure(gateway: Gateway, metrics: Metrics, stop: asyncio.Event) -> N
             figures = await gateway.parts.journal.figures()
             metrics.journal_waiting.set(figures.waiting)
             metrics.journal_oldest.set(figures.oldest_seconds)
+            metrics.journal_set_aside.set(figures.set_aside)
         except StorageFailure as failure:
             # Gauges that are a second old are no reason to stop answering.
             logger("serving").warning("figures_failed", problem=str(failure))

@@ -44,7 +44,7 @@ def http_server(app: Any) -> _Server:
             http=BoundedHttp,
             ws="none",
             lifespan="off",
-            log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,

@@ -141,11 +141,15 @@ class RunEntry(Struct, frozen=True):
 
 
 class JournalFigures(Struct, frozen=True):
-    """`waiting` events not yet settled and the age of the oldest in seconds."""
+    """`waiting` events not yet settled and the age of the oldest in seconds.
+
+    `set_aside` counts records of reservations that could not be read when they were due.
+    """
 
     waiting: int
     oldest_seconds: float
     durability: Durability
+    set_aside: int = 0
 
 
 class Journal(Protocol):
@@ -184,7 +188,9 @@ class Journal(Protocol):
         """The run's last seq, 0 when the journal does not know the run."""
         ...
 
-    async def due_reservations(self, now_ns: int, limit: int) -> Sequence[OpenReservation]: ...
+    async def due_reservations(self, now_ns: int, limit: int) -> Sequence[OpenReservation]:
+        """Those past their deadline. A record that cannot be read is set aside, and counted."""
+        ...
 
     async def due_approvals(self, now_ns: int, limit: int) -> Sequence[PendingApproval]: ...
 

@@ -12,6 +12,7 @@
 Settings come from the environment (CHECKREIN_URL, CHECKREIN_API_KEY, ...); `init()` is optional.
 """
 
+from checkrein._calling import calling
 from checkrein._decision import Approval, Decision, Reason
 from checkrein._errors import (
     ApprovalDenied,
@@ -48,6 +49,7 @@ __all__ = [
     "Run",
     "Unavailable",
     "__version__",
+    "calling",
     "current_run",
     "flush",
     "guard",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from checkrein import _canonical
+from checkrein._calling import HISTORY_NODES, sent_history, surroundings
 from checkrein._ids import new_attempt, new_id
 from checkrein._masking import Tokens, Unmaskable, same, unmask
 from checkrein._names import identifier
@@ -15,7 +16,7 @@ from checkrein._observed import Share
 from checkrein._plain import Plainer
 from checkrein._run import Run
 from checkrein._runtime import Runtime
-from checkrein._sizes import BODY_BYTES, ENVELOPE_BYTES, SCHEMA_BYTES, fit
+from checkrein._sizes import BODY_BYTES, ENVELOPE_BYTES, HISTORY_BYTES, SCHEMA_BYTES, fit
 from checkrein._tool import Tool
 
 _ATOMS = (str, int, float, bool, type(None), bytes)
@@ -40,7 +41,10 @@ class Call:
         self._tokens = Tokens()
         redacted = self.masker.redact(self._raw, tool.options.redact, self._tokens)
         masked = self.masker.value(redacted, self._tokens)
+        self._around = surroundings()
+        self._history = sent_history(self._around.history, self.masker)
         beside = ENVELOPE_BYTES + SCHEMA_BYTES + (run.observed.weight() if run else 0)
+        beside += HISTORY_BYTES if self._history else 0
         self.arguments, cut = fit(masked, BODY_BYTES - beside)
         self.exact = plain.exact and not cut and not self._tokens.lost
         self.nodes = plain.nodes
@@ -68,7 +72,8 @@ class Call:
         if self.run is None:
             return Share({}, [])
         room = BODY_BYTES - ENVELOPE_BYTES - len(msgspec.json.encode(self._base()))
-        return self.run.observed.share(room, self.nodes + NODES_BESIDE)
+        beside = NODES_BESIDE + (HISTORY_NODES if self._history else 0)
+        return self.run.observed.share(room, self.nodes + beside)
 
     def changed_since(self) -> bool:
         """Whether the arguments are other ones than those that were checked (E3)."""
@@ -107,17 +112,20 @@ class Call:
         action = {
             "id": self.action_id,
             "attempt": self.attempt,
+            "call_id": self._around.call_id,
             "tool": tool.name,
             "arguments": self.arguments,
             "side_effects": sorted(tool.options.side_effects),
             "description": tool.description,
             "schema": tool.schema,
             "amount": self.amount,
+            "mcp": {**tool.options.mcp, **self._around.mcp} or None,
         }
-        base = {
+        base: dict[str, Any] = {
             "run": self.run_ref,
             "action": {name: value for name, value in action.items() if value is not None},
         }
+        base |= {"history": self._history} if self._history else {}
         return {**base, "approval_id": self.approval_id} if self.approval_id else base
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from checkrein._calling import mcp_parties
 from checkrein._forms import async_generator, coroutine, function, generator
 from checkrein._settings import Capture, OnUnavailable
 from checkrein._tool import AmountOf, CostOf, KeyOf, SideEffect, Tool, options
@@ -47,6 +48,7 @@ def guard(
     trust: bool | None = None,
     cost: CostOf | None = None,
     timeout: float | None = None,
+    mcp: Mapping[str, str] | None = None,
 ) -> Guarding: ...
 def guard(
     fn: Any = None,
@@ -61,6 +63,7 @@ def guard(
     trust: bool | None = None,
     cost: CostOf | None = None,
     timeout: float | None = None,
+    mcp: Mapping[str, str] | None = None,
 ) -> Any:
     """Have every call of a function checked before its body runs.
 
@@ -77,6 +80,7 @@ def guard(
     trust            whether the output counts as trusted context of the run; None leaves it out
     cost             what the call cost, from its output: (integer minor units, currency)
     timeout          seconds for the whole check
+    mcp              for a tool of an MCP server: {"client", "server"}, one or both
 
     The guarded function raises `Blocked`, `ApprovalRequired`, `Unavailable` or `Halted` instead of
     running its body, and whatever the body raises.
@@ -92,6 +96,7 @@ def guard(
         trust=trust,
         cost=cost,
         timeout=timeout,
+        mcp=mcp_parties(mcp or {}),
     )
 
     def decorate(target: Any) -> Any:

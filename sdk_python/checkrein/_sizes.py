@@ -14,6 +14,7 @@ BODY_BYTES = 256 * 1024 - 1024
 # For what stands beside the arguments in a check: names, ids, description.
 ENVELOPE_BYTES = 8 * 1024
 SCHEMA_BYTES = 24 * 1024
+HISTORY_BYTES = 32 * 1024
 OUTPUT_BYTES = 128 * 1024
 EVENT_BYTES = 96 * 1024
 TEXT_BYTES = 16 * 1024

@@ -44,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     trust: bool | None = None
     cost: CostOf | None = None
     timeout: float | None = None
+    mcp: dict[str, str] = {}
 
 
 class Tool:

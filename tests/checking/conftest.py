@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from gateway.domain.ruleset import Ruleset
 from gateway.domain.sealing import new_secret
 from gateway.replay.recalling import Recalling
 from gateway.storage.embedded.control import EmbeddedControl
+from gateway.storage.embedded.drain import EmbeddedDrain
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.embedded.ledger import open_ledger
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller, Reloaded
 from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
+from gateway.worker.recorder import Recorder
 from tests import make
 
 Says = Callable[[str, dict[str, Any]], RuleResult]
@@ -40,6 +43,7 @@ class SayingEngine:
     def __init__(self) -> None:
         self.says: Says = lambda rule, frame: RuleResult(rule)
         self.frames: list[dict[str, Any]] = []
+        self.lets_others_go_on = False
 
     async def load(self, ruleset: Ruleset) -> None:
         return
@@ -49,6 +53,8 @@ class SayingEngine:
     ) -> tuple[RuleResult, ...]:
         seen = msgspec.json.decode(frame)
         self.frames.append(seen)
+        if self.lets_others_go_on:
+            await asyncio.sleep(0)
         return tuple(self.says(rule, seen) for rule in rules)
 
     async def close(self) -> None:
@@ -105,7 +111,7 @@ class Bench:
         )
         self.outage = self.checker.outage
         await self.outage.recover()
-        self.drain = SpoolDrain(
+        self.spool_drain = SpoolDrain(
             spool=self.spool, outage=self.outage, knows=recalling.knows, **parts
         )
         self.reporter = Reporter(
@@ -127,6 +133,17 @@ class Bench:
     async def reopen(self) -> None:
         await self.close()
         await self.open()
+
+    async def drain(self) -> None:
+        """Record everything that waits in the journal, as the worker does."""
+        drain = EmbeddedDrain(self.folder / "journal.db")
+        ledger = await open_ledger(self.folder / "ledger.db")
+        keyring = Keyring(self.control, self.master)
+        recorder = Recorder(drain, ledger, keyring.run_secret, self.ambient)
+        while await recorder.step():
+            pass
+        await drain.close()
+        await ledger.close()
 
     async def check(self, caller: Caller = CALLER, **fields) -> CheckReply:
         return await self.checker.check(caller, make.check(**fields), 0.0)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 
 import pytest
 
+from gateway.checking.retold import Told
 from gateway.domain.check import Amount
 from gateway.domain.reports import ResultReport
 from gateway.errors import Conflict
+from tests import make
 from tests.checking.conftest import CALLER
 
 RUN = {"id": "my run"}
@@ -118,3 +122,68 @@ async def test_the_same_result_twice_is_one_and_a_different_one_is_a_conflict(be
     assert refused.value.code == "result_conflict"
     # run_started, decision, result, result_conflict
     assert await bench.journal.last_seq("prj_1", reply.run_id) == 4
+
+
+SAID = {"type": "message", "role": "user", "text": "hello", "client_seq": 1}
+NEWER = {"type": "message", "role": "user", "text": "do it", "client_seq": 2}
+PAGE = {"id": "doc_1", "source": "web", "text": "a page"}
+
+
+async def told(bench, run_id: str) -> list[bytes]:
+    """The observations of the run that the journal holds, in order."""
+    with contextlib.closing(sqlite3.connect(bench.folder / "journal.db")) as db:
+        rows = db.execute(
+            "SELECT id FROM event WHERE run_id = ? ORDER BY row", (run_id,)
+        ).fetchall()
+    entries = [await bench.journal.recall("prj_1", run_id, row[0]) for row in rows]
+    return [entry.draft.body for entry in entries if entry.draft.actor == "agent"]
+
+
+async def test_what_only_a_retry_tells_is_recorded_once(bench):
+    """design 2: observations go into the record, whichever attempt brought them."""
+    first = await bench.check(run=RUN, action=action(), events=[SAID])
+
+    for _ in range(2):
+        assert await bench.check(run=RUN, action=action(), events=[SAID, NEWER]) == first
+
+    assert [b'"client_seq":1' in body for body in await told(bench, first.run_id)] == [True, False]
+    assert len(bench.engine.frames) == 1
+
+
+async def test_the_same_request_again_records_nothing(bench):
+    sent = {"run": RUN, "action": action(), "events": [SAID], "context": [PAGE]}
+    first = await bench.check(**sent)
+    await bench.check(**sent)
+
+    assert await bench.journal.last_seq("prj_1", first.run_id) == 3
+
+
+async def test_context_that_only_a_retry_brings_marks_the_run_and_can_be_referred_to(bench):
+    first = await bench.check(run=RUN, action=action())
+    await bench.check(run=RUN, action=action(), context=[PAGE])
+
+    await bench.check(run=RUN, context=[{"ref": "doc_1"}])
+
+    frame = bench.engine.frames[-1]
+    assert frame["context"][0]["text"] == "a page"
+    assert frame["state"]["labels"] == ["untrusted_context"]
+    assert len(await told(bench, first.run_id)) == 1
+
+
+async def test_after_a_restart_what_a_retry_tells_is_not_lost(bench):
+    first = await bench.check(run=RUN, action=action())
+    await bench.reopen()
+
+    again = await bench.check(run=RUN, action=action(), events=[NEWER])
+
+    assert again.decision_id == first.decision_id
+    assert len(await told(bench, first.run_id)) == 1
+
+
+def test_what_checks_told_is_remembered_within_a_bound():
+    told_ = Told(checks_max=2, pieces_max=3)
+    checks = [make.check(events=[SAID, {**SAID, "client_seq": n}]) for n in (7, 8, 9)]
+    for number, check in enumerate(checks):
+        told_.put(f"evt_{number}", check)
+
+    assert [len(told_.news(f"evt_{n}", check)) for n, check in enumerate(checks)] == [2, 2, 0]

@@ -64,7 +64,7 @@ def rules(bench: Bench, *those, environment: Environment = SPOOL) -> None:
 
 async def drained(bench: Bench) -> int:
     count = 0
-    while step := await bench.drain.step():
+    while step := await bench.spool_drain.step():
         count += step
     return count
 
@@ -357,7 +357,7 @@ async def test_a_dead_journal_is_asked_seldom(spooling):
     assert breaker.is_open
     assert breaker.refuses(("prj_1", "any"))
     with pytest.raises(StorageFailure):
-        await spooling.drain.step()
+        await spooling.spool_drain.step()
     spooling.ambient.pass_seconds(10)
     assert not breaker.refuses(("prj_1", "any"))
     assert breaker.refuses(("prj_1", "any"))

@@ -15,11 +15,7 @@ from gateway.domain.ruleset import Budget, Environment
 from gateway.domain.run_state import change_of_expiry, change_of_result
 from gateway.errors import Conflict, Unavailable
 from gateway.storage import record
-from gateway.storage.embedded.drain import EmbeddedDrain
-from gateway.storage.embedded.ledger import open_ledger
-from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Gather, Reserve
-from gateway.worker.recorder import Recorder
 from tests import make
 from tests.checking.conftest import CALLER
 
@@ -73,17 +69,6 @@ def _types(bench):
     with sqlite3.connect(bench.folder / "journal.db") as db:
         raws = db.execute("SELECT raw FROM event ORDER BY row").fetchall()
     return [record.decode(raw)[0].type for (raw,) in raws]
-
-
-async def _drained(bench):
-    drain = EmbeddedDrain(bench.folder / "journal.db")
-    ledger = await open_ledger(bench.folder / "ledger.db")
-    keyring = Keyring(bench.control, bench.master)
-    recorder = Recorder(drain, ledger, keyring.run_secret, bench.ambient)
-    while await recorder.step():
-        pass
-    await drain.close()
-    await ledger.close()
 
 
 @pytest.mark.parametrize("effect", ["block", "require_approval", "halt"])
@@ -188,7 +173,7 @@ async def test_what_an_action_held_comes_back_from_the_record_alone(bench):
         reply = await _pay(bench, attempt=str(number))
     await _refusal(bench, reply.decision_id)
     hot = await _gathered(bench, reply.run_id)
-    await _drained(bench)
+    await bench.drain()
 
     state, _, actions = await bench.recalling.run("prj_1", reply.run_id)
 
@@ -207,7 +192,7 @@ async def test_a_report_for_an_earlier_decision_closes_no_other_before_or_after_
     stale = (blocked.decision_id, doubted.decision_id)
 
     before = [await _refusal(bench, each) for each in stale]
-    await _drained(bench)
+    await bench.drain()
     after = [await _refusal(bench, each) for each in stale]
     await bench.reopen()
     reopened = [await _refusal(bench, each) for each in stale]
@@ -306,7 +291,7 @@ async def test_a_run_of_many_pages_is_folded_to_the_state_it_had(bench):
     for _ in range(300):
         reply = await bench.check(run=RUN, arguments={"n": 1})
     state = (await bench.journal.gather(Gather("prj_1", "production", reply.run_id))).state
-    await _drained(bench)
+    await bench.drain()
 
     found = await bench.recalling.run("prj_1", reply.run_id)
 

@@ -11,6 +11,7 @@ from gateway.checking.context_memory import ContextMemory
 from gateway.domain.check import ContextItem, RunRef
 from gateway.domain.reports import EventBatch, ResultReport, RunEnd
 from gateway.domain.ruleset import Budget, CounterReads, Environment
+from gateway.domain.run_state import APPROVALS_PENDING_MAX
 from gateway.errors import Conflict, Forbidden, NotFound, Unavailable
 from tests import make
 from tests.checking.conftest import CALLER
@@ -175,6 +176,44 @@ async def test_an_enforced_require_approval_records_a_pending_approval_that_expi
     assert await bench.journal.last_seq("prj_1", reply.run_id) == 4
     again = await bench.check(run=RUN, action={"id": "act_1", "attempt": "b"})
     assert again.enforced == "require_approval"
+
+
+async def test_pending_approvals_of_a_run_are_bounded_and_racing_calls_share_no_last_place(bench):
+    """A run cannot drown the people who are asked: past the bound a call is blocked, with why."""
+    bench.always("require_approval")
+    bench.engine.lets_others_go_on = True
+    for _ in range(APPROVALS_PENDING_MAX - 3):
+        await bench.check(run=RUN)
+
+    replies = await asyncio.gather(*(bench.check(run=RUN) for _ in range(8)))
+
+    asked = [reply for reply in replies if reply.approval is not None]
+    blocked = [reply for reply in replies if reply.enforced == "block"]
+    assert (len(asked), len(blocked)) == (3, 5)
+    reason = blocked[0].reasons[-1]
+    assert reason.rule == "checkrein.approvals_pending"
+    assert "100 calls of this run wait" in reason.reason
+    state = await _state(bench, replies[0].run_id)
+    assert len(state.approvals) == APPROVALS_PENDING_MAX
+    assert (await bench.check(run={"id": "another"})).approval is not None
+
+    bench.ambient.pass_seconds(3600)
+    await bench.timers.step()
+    assert (await bench.check(run=RUN)).approval is not None
+    assert (await _state(bench, replies[0].run_id)).counters["approvals_pending"] == 1
+
+
+async def test_an_action_judged_again_keeps_its_own_place_among_the_pending(bench):
+    bench.always("require_approval")
+    for _ in range(APPROVALS_PENDING_MAX - 1):
+        await bench.check(run=RUN)
+    for attempt in "abc":
+        bench.ambient.pass_seconds(61)
+        reply = await bench.check(run=RUN, action={"id": "act_1", "attempt": attempt})
+        assert reply.approval is not None
+
+    state = await _state(bench, reply.run_id)
+    assert state.counters["approvals_pending"] == len(state.approvals) == APPROVALS_PENDING_MAX
 
 
 async def test_an_approval_that_is_not_enforced_is_not_asked_for(bench):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from types import SimpleNamespace
 from typing import Any
@@ -65,6 +66,28 @@ async def test_a_full_batch_of_runs_that_fail_does_not_keep_the_next_from_its_en
     assert done == [0, 1, 0]
     assert (await _action(bench, "honest")).status == "stopped"
     assert (await _action(bench, "gone 0")).status == "asked"
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_other_from_being_settled(bench):
+    """However many are broken, the next look passes over all of them, and they are counted."""
+    _budgeted(bench, effects=("read",))
+    bench.always()
+    for number in range(BATCH_MAX + 3):
+        await _ask(bench, f"broken {number}")
+    bench.ambient.pass_seconds(1)
+    await _ask(bench, "honest")
+    broken = [run_id_of("prj_1", "production", f"broken {n}") for n in range(BATCH_MAX + 3)]
+    with contextlib.closing(sqlite3.connect(bench.folder / "journal.db")) as db:
+        db.executemany("UPDATE action SET record = x'c1' WHERE run_id = ?", [(r,) for r in broken])
+        db.commit()
+    bench.ambient.pass_seconds(700)
+
+    done = [await bench.timers.step() for _ in range(3)]
+
+    assert sum(done) == 1
+    assert (await _action(bench, "honest")).status == "in_doubt"
+    assert (await bench.journal.figures()).set_aside == BATCH_MAX + 3
+    assert await bench.journal.due_reservations(bench.ambient.now_ns(), 10) == []
 
 
 async def test_what_failed_is_tried_again_later(bench):

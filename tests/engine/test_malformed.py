@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.rule_results import RuleResult, RuleVerdict
 from gateway.engines import answers
-from tests.engine.rego import SAYS_BLOCK, frame, ruleset
+from tests.engine.rego import SAYS_BLOCK, frame, ruleset, unworded
 
 NO = RuleVerdict("block", "no")
 
@@ -42,7 +42,7 @@ async def test_what_is_no_verdict_is_malformed_and_the_other_rules_count(engine,
 
     results = await engine.evaluate(rules, ("a", "odd", "z"), frame())
 
-    assert results == (
+    assert unworded(results) == (
         RuleResult("a", (NO,)),
         RuleResult("odd", failure="malformed"),
         RuleResult("z", (NO,)),
@@ -54,7 +54,7 @@ async def test_one_malformed_verdict_spoils_its_rule(engine):
 
     (result,) = await engine.evaluate(ruleset({"a": body}), ("a",), frame())
 
-    assert result == RuleResult("a", failure="malformed")
+    assert unworded((result,)) == (RuleResult("a", failure="malformed"),)
 
 
 async def test_an_answer_without_end_is_malformed(engine):
@@ -65,7 +65,7 @@ async def test_an_answer_without_end_is_malformed(engine):
 
     results = await engine.evaluate(rules, ("a", "b"), frame({"text": "x" * 100_000}))
 
-    assert results == (RuleResult("a", failure="malformed"), RuleResult("b", (NO,)))
+    assert unworded(results) == (RuleResult("a", failure="malformed"), RuleResult("b", (NO,)))
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_an_answer_of_another_shape_fails_every_rule(answer):
 def test_a_good_answer_beside_a_bad_one_counts():
     results = answers.of_all(("a", "b"), b'[[{"effect":"block","reason":"no"}],[7]]')
 
-    assert results == (RuleResult("a", (NO,)), RuleResult("b", failure="malformed"))
+    assert unworded(results) == (RuleResult("a", (NO,)), RuleResult("b", failure="malformed"))

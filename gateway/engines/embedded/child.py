@@ -39,6 +39,8 @@ TIRED: Final = 0x80
 WHOLE: Final = 0xFFFF
 
 ENTRY: Final = "data.checkrein.entry"
+# The place and the reason stand first, a trace of the engine's own after them.
+COMPLAINT_CHARS: Final = 4096
 READ_BYTES: Final = 1 << 18
 PR_SET_PDEATHSIG: Final = 1
 
@@ -208,8 +210,8 @@ class _Evaluator:
     def _one(self, engine: Any, rule: int) -> None:
         try:
             answer = engine.eval_rule_as_json(f"{ENTRY}.rule_{rule}")
-        except RuntimeError:
-            self._reply(FAILED, rule, "")
+        except RuntimeError as error:
+            self._reply(FAILED, rule, str(error)[:COMPLAINT_CHARS])
             return
         if len(answer) > self._reply_bytes:
             self._reply(TOO_LARGE, rule, "")

@@ -14,6 +14,7 @@ import msgspec
 from gateway.domain.rule_results import EngineInfo, RuleResult
 from gateway.domain.ruleset import Ruleset
 from gateway.engines import answers
+from gateway.engines.complaints import Failed, one_line
 from gateway.engines.embedded.compiling import compiled
 from gateway.engines.embedded.limits import Limits
 from gateway.engines.embedded.plans import Plan
@@ -68,10 +69,11 @@ class EmbeddedEngine:
         if prepared is None:
             try:
                 prepared = self._prepare(key, await self._plan(ruleset))
-            except PolicyInvalid:
-                return answers.of_each(rules, ["error"] * len(rules))
+            except PolicyInvalid as invalid:
+                why = one_line(f"the policy does not compile: {invalid}")
+                return answers.of_each(rules, [Failed("error", why)] * len(rules))
             except EngineUnavailable:
-                return answers.of_each(rules, ["unavailable"] * len(rules))
+                return answers.of_each(rules, [Failed("unavailable")] * len(rules))
         self._prepared.move_to_end(key)
         done = asyncio.get_running_loop().create_future()
         evaluation = Evaluation(prepared, frame, self._limits.evaluate_wall, done)

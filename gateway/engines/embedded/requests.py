@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from gateway.domain.rule_results import Failure
+from gateway.engines.complaints import Failed, readable
 from gateway.engines.embedded import child
 
 # An evaluation that ended so many processes is not tried again, however many rules are left.
@@ -92,7 +93,7 @@ class Evaluation:
         self.prepared = prepared
         self.done = done
         self.whole: bytes | None = None
-        self.outcomes: list[bytes | Failure] = []
+        self.outcomes: list[bytes | Failed] = []
         self.deaths = 0
         self.forgiven = False
 
@@ -107,9 +108,9 @@ class Evaluation:
         elif kind == child.ONE:
             self.outcomes.append(payload)
         elif kind == child.FAILED:
-            self.outcomes.append("error")
+            self.outcomes.append(Failed("error", readable(payload.decode("utf-8", "replace"))))
         elif kind == child.TOO_LARGE:
-            self.outcomes.append("malformed")
+            self.outcomes.append(Failed("malformed", "what the rule says is too large"))
         else:
             raise ValueError(f"a reply of kind {kind}")
         return self._settle()
@@ -126,7 +127,7 @@ class Evaluation:
             if cause == "crash" and not self.forgiven:
                 self.forgiven = True
             else:
-                self.outcomes.append(cause)
+                self.outcomes.append(Failed(cause))
                 self.forgiven = False
         if self.deaths >= DEATHS_MAX:
             self.fail(cause)
@@ -135,7 +136,7 @@ class Evaluation:
 
     def fail(self, failure: Failure) -> None:
         """Whatever is not answered yet fails for this reason."""
-        self.outcomes += [failure] * (self.prepared.rules - len(self.outcomes))
+        self.outcomes += [Failed(failure)] * (self.prepared.rules - len(self.outcomes))
         self._settle()
 
     def _settle(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.domain.rule_results import Failure, RuleResult
 from gateway.engines import answers
+from gateway.engines.complaints import Failed
 from gateway.engines.opa.asking import Trouble, ask, is_json
 from gateway.engines.opa.breaker import Breaker
 from gateway.engines.opa.client import Client
@@ -121,18 +122,18 @@ class Evaluator:
             self._taken_apart -= not failed
         return answers.of_each(rules, outcomes)
 
-    async def _alone(self, copy: Copy, rule: str, frame: bytes, end: float) -> bytes | Failure:
+    async def _alone(self, copy: Copy, rule: str, frame: bytes, end: float) -> bytes | Failed:
         try:
             async with asyncio.timeout_at(end):
                 answer = await self._ask(copy, (rule,), frame)
         except TimeoutError:
-            return "timeout"
+            return Failed("timeout")
         # The answer is an array with the rule's own.
-        return answer[1:-1] if isinstance(answer, bytes) else FAILURES[answer]
+        return answer[1:-1] if isinstance(answer, bytes) else Failed(FAILURES[answer])
 
 
 def all_fail(rules: tuple[str, ...], failure: Failure) -> tuple[RuleResult, ...]:
-    return answers.of_each(rules, [failure] * len(rules))
+    return answers.of_each(rules, [Failed(failure)] * len(rules))
 
 
 def _late(rules: tuple[str, ...]) -> tuple[RuleResult, ...]:

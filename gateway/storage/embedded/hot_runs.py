@@ -11,8 +11,9 @@ from collections import OrderedDict
 import msgspec
 from msgspec import Struct, field
 
-from gateway.domain.run_state import RECENT_MAX, ActionRecord, RunState
+from gateway.domain.run_state import RECENT_MAX, ActionRecord, RunState, settle_by
 from gateway.storage.embedded import journal_rows as rows
+from gateway.storage.embedded.reservations import run_of
 from gateway.storage.ports import Reloaded
 
 PARENTS_MAX = 16
@@ -27,7 +28,7 @@ class HotRun(Struct):
 
     `flying` holds the records of actions that are not on disk yet, `pending` counts the appends
     that are not; until it is 0 the run stays in memory. what was `reloaded` goes to disk
-    with the next append.
+    with the next append; `held` is what its actions hold on counters that left with it.
     """
 
     state: RunState
@@ -38,6 +39,7 @@ class HotRun(Struct):
     pending: int = 0
     flying: dict[str, ActionRecord] = field(default_factory=dict)
     reloaded: Reloaded | None = None
+    held: dict[str, int] = field(default_factory=dict)
 
 
 class HotRuns:
@@ -78,6 +80,7 @@ class HotRuns:
             wrapped=reloaded.wrapped_secret,
             flying=dict(reloaded.actions),
             reloaded=reloaded,
+            held=_held(reloaded),
         )
         self._keep(key, hot)
 
@@ -163,3 +166,18 @@ class HotRuns:
                 break
             del self._runs[oldest]
         return hot
+
+
+def _held(reloaded: Reloaded) -> dict[str, int]:
+    """What the actions hold on counters that may not be there any more.
+
+    The run's own counters leave with it. An unsettled reservation keeps its run in the journal, so
+    with one the run did not leave: its journal was lost, and all counters with it.
+    """
+    held: dict[str, int] = {}
+    for action in reloaded.actions.values():
+        open_ = settle_by(action, reloaded.state.approvals) is not None
+        for key, amount in action.reservations.items():
+            if open_ or run_of(key):
+                held[key] = held.get(key, 0) + amount
+    return held

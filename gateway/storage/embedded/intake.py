@@ -34,15 +34,19 @@ class Taken(Struct, frozen=True):
     moved: dict[str, int]
 
 
-def take_in(append: Append, hot: HotRun, first_row: int, now_ns: int) -> Taken:
+def take_in(
+    append: Append, hot: HotRun, lacking: dict[str, int], first_row: int, now_ns: int
+) -> Taken:
     """Apply an append that was admitted. The event rows begin at `first_row`.
+
+    `lacking` is what the counters lack of what the run holds.
 
     Raises StorageFailure, the memory untouched, when a value cannot be stored.
     """
     state = hot.state
     first_seq = state.last_seq + 1
     try:
-        moved = _moved(append)
+        moved = _moved(append, lacking)
         events = _event_rows(append, hot, first_row, now_ns)
         actions = list(rows.actions_of(append, first_row))
         approvals = list(rows.approvals_of(append))
@@ -64,7 +68,7 @@ def take_in(append: Append, hot: HotRun, first_row: int, now_ns: int) -> Taken:
     for action in flying:
         hot.flying[action.action_id] = action
     state.last_seq += len(append.drafts)
-    hot.known, hot.reloaded = True, None
+    hot.known, hot.reloaded, hot.held = True, None, {}
     hot.last_row = first_row + len(append.drafts) - 1
     hot.pending += 1
 
@@ -108,8 +112,10 @@ def _event_rows(append: Append, hot: HotRun, first_row: int, now_ns: int) -> lis
     ]
 
 
-def _moved(append: Append) -> dict[str, int]:
+def _moved(append: Append, lacking: dict[str, int]) -> dict[str, int]:
     moved = dict(append.confirm)
+    for key, amount in lacking.items():
+        moved[key] = moved.get(key, 0) + amount
     for key, amount in append.release.items():
         moved[key] = moved.get(key, 0) - amount
     return moved

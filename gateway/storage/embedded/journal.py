@@ -42,6 +42,7 @@ from gateway.storage.ports import (
     Refused,
     RunEntry,
 )
+from gateway.telemetry import logger
 
 HOT_RUNS_MAX = 1024
 FIGURES_SECONDS = 1.0
@@ -79,8 +80,10 @@ class EmbeddedJournal:
         self._generation = 0
         self._figures: JournalFigures | None = None
         self._figures_until = 0.0
+        self._unreadable = 0
+        self._log = logger("journal")
         self._writer = Writer(connection, path, on_failure=self._drop_memory)
-        self._eviction = Eviction(path, self._runs, self._writer)
+        self._eviction = Eviction(path, self._runs, self._reservations, self._writer)
         self._presence = Presence(self._runs, self._eviction, keyring, reload)
 
     async def gather(self, ask: Gather) -> Gathered:
@@ -91,12 +94,16 @@ class EmbeddedJournal:
         if not hot.known:
             state.environment = ask.environment
         try:
+            used = self._reservations.reserve(ask.project_id, ask.reservation_id, ask.reserve)
+            if hot.held:
+                lacking = self._reservations.lacking(ask.project_id, hot.held)
+                used = {name: total + lacking.get(name, 0) for name, total in used.items()}
             return Gathered(
                 state=state,
                 version=state.last_seq,
                 halted=self._runs.halted(key, ask.parent_run_id),
                 action=self._runs.action(hot, ask.action_id) if ask.action_id else None,
-                used=self._reservations.reserve(ask.project_id, ask.reservation_id, ask.reserve),
+                used=used,
                 stored_environment=state.environment,
                 generation=self._generation,
             )
@@ -109,13 +116,14 @@ class EmbeddedJournal:
         try:
             why = refusal(append, hot, self._runs, self._reservations, self._generation)
             # Read before anything changes: after that nothing may fail.
-            self._reservations.load(append.project_id, (*append.confirm, *append.release))
+            lacking = self._reservations.lacking(append.project_id, hot.held)
+            self._reservations.load(append.project_id, (*append.confirm, *append.release, *lacking))
         except UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
         if why is not None:
             return Refused(why)
         self._writer.check_room()
-        taken = take_in(append, hot, self._row(), self._ambient.now_ns())
+        taken = take_in(append, hot, lacking, self._row(), self._ambient.now_ns())
         self._next_row = hot.last_row + 1
         self._reservations.begin(append.project_id, taken.moved)
         self._reservations.forget(append.reservation_id)
@@ -180,11 +188,27 @@ class EmbeddedJournal:
         return hot.state.last_seq if hot else 0
 
     async def due_reservations(self, now_ns: int, limit: int) -> Sequence[OpenReservation]:
+        due: list[OpenReservation] = []
+        unreadable: list[tuple[str, str, str, bytes]] = []
         found = self._read(rows.SELECT_DUE_ACTIONS, now_ns, limit)
-        return [
-            OpenReservation(project_id, environment, run_id, rows.decode_action(blob))
-            for project_id, environment, run_id, blob in found
-        ]
+        for project_id, environment, run_id, action_id, blob in found:
+            try:
+                action = rows.decode_action(blob)
+            except msgspec.MsgspecError:
+                unreadable.append((project_id, run_id, action_id, blob))
+            else:
+                due.append(OpenReservation(project_id, environment, run_id, action))
+        if unreadable:
+            await self._set_aside(unreadable)
+        return due
+
+    async def _set_aside(self, unreadable: list[tuple[str, str, str, bytes]]) -> None:
+        """Out of the way of the others, once and for all."""
+        await self._writer.run(lambda db: db.executemany(rows.SET_ASIDE, unreadable))
+        self._unreadable += len(unreadable)
+        for project_id, run_id, action_id, _ in unreadable:
+            place = {"project_id": project_id, "run_id": run_id, "action_id": action_id}
+            self._log.error("reservation_set_aside", **place)
 
     async def due_approvals(self, now_ns: int, limit: int) -> Sequence[PendingApproval]:
         found = self._read(rows.SELECT_DUE_APPROVALS, now_ns, limit)
@@ -199,7 +223,7 @@ class EmbeddedJournal:
         if self._figures is None or now >= self._figures_until:
             waiting, oldest_ns = self._read(rows.SELECT_BACKLOG)[0]
             age = (self._ambient.now_ns() - oldest_ns) / 1e9 if oldest_ns else 0.0
-            self._figures = JournalFigures(waiting or 0, max(0.0, age), "fsync")
+            self._figures = JournalFigures(waiting or 0, max(0.0, age), "fsync", self._unreadable)
             self._figures_until = now + FIGURES_SECONDS
         return self._figures
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from gateway.domain.run_state import ActionRecord, Approval, RunState
+from gateway.domain.run_state import ActionRecord, Approval, RunState, settle_by
 from gateway.storage.ports import Append
 
 INSERT_EVENT = """
@@ -67,9 +67,15 @@ SELECT_BACKLOG = """
     FROM (SELECT max(row) - min(row) + 1 AS count FROM event)
 """
 SELECT_DUE_ACTIONS = """
-    SELECT action.project_id, run.environment, action.run_id, action.record
+    SELECT action.project_id, run.environment, action.run_id, action.action_id, action.record
     FROM action JOIN run USING (project_id, run_id)
     WHERE action.deadline_ns <= ? ORDER BY action.deadline_ns LIMIT ?
+"""
+# Without a deadline it is due no more, and does not keep its run from leaving for the ledger, which
+# has its own record of the action. Only as it was read: it may have been written anew since.
+SET_ASIDE = """
+    UPDATE action SET deadline_ns = NULL
+    WHERE project_id = ? AND run_id = ? AND action_id = ? AND record = ?
 """
 SELECT_DUE_APPROVALS = """
     SELECT approval.project_id, run.environment, approval.run_id, approval.approval_id
@@ -151,11 +157,15 @@ def actions_of(append: Append, first_row: int) -> Iterator[tuple[Any, ...]]:
 def reloaded_actions(
     state: RunState, actions: Mapping[str, ActionRecord], first_row: int
 ) -> Iterator[tuple[Any, ...]]:
-    """The actions of a run folded from the ledger: they come before those that follow."""
+    """The actions of a run folded from the ledger: they come before those that follow.
+
+    Their deadlines are those that they had: what is not settled yet is due again.
+    """
     older = [record for action_id, record in actions.items() if action_id not in state.recent]
     for number, record in enumerate([*older, *state.recent.values()]):
         place = _place(first_row - 1, number)
-        yield action_row(state.project_id, state.run_id, record, place, None)
+        due_ns = settle_by(record, state.approvals)
+        yield action_row(state.project_id, state.run_id, record, place, due_ns)
 
 
 def approvals_of(append: Append) -> Iterator[tuple[Any, ...]]:

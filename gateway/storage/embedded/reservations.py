@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
 
 from msgspec import Struct, field
 
@@ -18,6 +19,14 @@ from gateway.storage.ports import Reserve
 COUNTERS_MAX = 65_536
 TOTAL_MAX = 2**53 - 1
 Place = tuple[str, str]
+
+
+def run_of(key: str) -> str | None:
+    """The run whose own counter it is: one of that run alone, for as long as it lasts."""
+    parts = key.rsplit("|", 2)
+    if len(parts) < 3 or parts[2] != "run" or not parts[1].startswith("run="):
+        return None
+    return unquote(parts[1].removeprefix("run="))
 
 
 class _Counter(Struct):
@@ -101,6 +110,29 @@ class Reservations:
         """Bring counters into memory, so that `begin` on them reads nothing and cannot fail."""
         for key in keys:
             self._counter((project_id, key))
+
+    def lacking(self, project_id: str, held: Mapping[str, int]) -> dict[str, int]:
+        """What the counters lack of what a run holds there that came back from the ledger.
+
+        Its own counters are right once they say what it holds; of others it is known that the
+        amounts went with a lost journal.
+        """
+        found: dict[str, int] = {}
+        for key, amount in held.items():
+            there = self._counter((project_id, key)).total if run_of(key) else 0
+            if amount != there:
+                found[key] = amount - there
+        return found
+
+    def leave(self, places: Iterable[Place]) -> list[Place]:
+        """Those that nobody is using; they are forgotten here, to be deleted on disk."""
+        going = []
+        for place in places:
+            counter = self._counters.get(place)
+            if counter is None or not (counter.pending or counter.tentative):
+                self._counters.pop(place, None)
+                going.append(place)
+        return going
 
     def begin(self, project_id: str, amounts: Mapping[str, int]) -> None:
         """Add to the totals; the same amounts are on their way to the disk until `written`."""
