@@ -91,7 +91,14 @@ class RedisDrain:
             for entry, fields in records
         ]
         merged.sort(key=lambda record: record[0])
-        return [_claim(each, entry, fields) for _, each, entry, fields in merged[:limit]]
+        claims = []
+        for _, each, entry, fields in merged[:limit]:
+            claim = _claim(each, entry, fields)
+            if claim is None:
+                await self._set_aside(each, entry, fields)
+            else:
+                claims.append(claim)
+        return claims
 
     async def settle(self, claims: Sequence[Claim]) -> None:
         """Remove what is recorded. What another worker owns by now it will be given again."""
@@ -141,6 +148,18 @@ class RedisDrain:
                 self._owning.lost(owned)
                 return
 
+    async def _set_aside(self, owned: Owned, entry: bytes, fields: Sequence[bytes]) -> None:
+        """Keep bytes that do not say whose they are, out of the way of those behind them.
+
+        The worker then finds a seq missing, and says so.
+        """
+        partition = owned.partition
+        _log.error("record_set_aside", partition=partition.number, entry=entry.decode())
+        aside = pack("XADD", partition.key(b"aside"), "*", *fields)
+        await self._routes.call(partition.slot, aside, "slow")
+        command = SETTLE((partition.log,), owned.fence, PLACES_MS, entry, "")
+        await self._routes.call(partition.slot, command, "slow")
+
     async def _secret(self, key: tuple[str, str]) -> bytes | None:
         partition = self._places.of(key)
         run = partition.key(b"run", place_of(key))
@@ -155,12 +174,12 @@ def _order(entry: bytes) -> tuple[int, int]:
     return int(ms), int(rest)
 
 
-def _claim(owned: Owned, entry: bytes, fields: Sequence[bytes]) -> Claim:
-    """A record as a claim. One that cannot be read raises StorageFailure."""
+def _claim(owned: Owned, entry: bytes, fields: Sequence[bytes]) -> Claim | None:
+    """A record as a claim; None when not even whose it is can be read."""
     try:
         found = rows.decode_entry(fields[1])
-    except rows.UNREADABLE as error:
-        raise StorageFailure(f"record {entry!r} cannot be read: {error}") from error
+    except rows.UNREADABLE:
+        return None
     field = placed_field(found.project_id, found.event_id)
     token = Token(owned.partition.number, entry, field)
     return Claim(token, found.project_id, found.environment, found.run_id, found.seq, found.raw)

@@ -108,6 +108,10 @@ class Counters:
             except StorageFailure:
                 continue
 
+    def leave(self, reservation_id: str) -> None:
+        """Keep what the id holds until its deadline, when it is seen what became of it."""
+        self._holds.pop(reservation_id, None)
+
     async def covered(self, append: Append) -> str | None:
         """The hold that covers what the append confirms; None: judge again.
 
