@@ -13,7 +13,7 @@ class Proxy:
     """Forwards, until it is told otherwise.
 
     `drop replies` lets requests through and swallows what comes back; `reset on reply` closes the
-    connection instead; `refuse` closes all connections, and new ones; `garbage` answers other bytes.
+    connection instead; `refuse` closes all connections and new ones; `garbage` answers other bytes.
     Each of them applies `times` replies or connections, then the proxy is well again.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gateway.storage.server.drain import open_drain
@@ -19,7 +21,7 @@ class Rig(RedisHot):
 
     async def open(self) -> Rig:
         await super().open()
-        self.opened: list = []
+        self.opened: list[Any] = []
         return self
 
     async def another_journal(self, **options):

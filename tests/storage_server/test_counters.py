@@ -9,6 +9,7 @@ from gateway.storage.server.journal_functions import MOVE
 from tests.contract import appends as make
 from tests.make import NOON_NS
 from tests.servers import redis
+from tests.servers.waiting import eventually
 
 DEADLINE_NS = NOON_NS + 600_000_000_000
 
@@ -130,12 +131,10 @@ def _confirming(name: str, amount: int):
 
 async def _until(rig, amount: int) -> None:
     """Wait until so much is used; looking is what settles overdue holds."""
-    async with asyncio.timeout(20):
-        while await _used(rig.journal) != amount:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: _used(rig.journal), lambda used: used == amount)
 
 
-async def _used(journal) -> int:
+async def _used(journal):
     gathered = await journal.gather(make.wish("dec_look", 0))
     await journal.forget("dec_look")
     return gathered.used["daily"]

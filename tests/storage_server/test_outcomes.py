@@ -92,9 +92,6 @@ async def test_what_a_lost_append_holds_is_counted_once_whatever_became_of_it(pr
 @pytest.mark.parametrize("fault", ["drop replies", "garbage", "refuse", "reset on reply"])
 async def test_every_fault_is_a_storage_failure_in_time_and_passes(proxy, proxied, fault):
     """D4: nothing hangs, nothing else is raised, and afterwards all is as before."""
-    proxy.fail("reset on reply", 1)
-    with pytest.raises(StorageFailure):
-        await proxied.journal.last_seq("prj_1", "run_1")
     proxy.fail(fault, 1000)
 
     async with asyncio.timeout(5):
@@ -130,6 +127,6 @@ async def test_a_server_that_stands_still_costs_a_deadline_and_no_more(server, o
 async def test_a_server_that_is_away_is_named(on):
     rig = on(f"redis://127.0.0.1:{redis.free_port()}/0")
 
-    with pytest.raises(NotSent, match="127.0.0.1"):
+    with pytest.raises(NotSent, match=r"127\.0\.0\.1"):
         await rig.open()
     await rig.control.close()

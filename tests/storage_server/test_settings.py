@@ -83,7 +83,7 @@ async def test_a_redis_without_room_refuses_and_the_worker_makes_room(server, on
     """2.1: out of memory is a store failure; what drains must go on, or it would never end."""
     rig = await on(server.url).open()
     big = make.draft(body=b'{"pad":"%b"}' % (b"x" * 200_000))
-    for number in range(20):
+    for _ in range(20):
         await make.done(rig.journal, make.append(drafts=[_like(big)]))
     with server.client() as client:
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
@@ -111,10 +111,6 @@ async def test_no_more_waits_than_may(rig):
 
     with pytest.raises(StorageFailure, match="20 events wait for a worker"):
         await full.append(make.append("run_x"))
-    with pytest.raises(StorageFailure, match="events wait"):
-        for number in range(30):
-            await rig.another_journal()
-            await full.append(make.append(f"run_{number}"))
 
     await rig.drain.settle(await rig.drain.claim(5))
     rig.ambient.pass_seconds(2)
@@ -143,16 +139,14 @@ async def test_functions_come_back_when_they_were_flushed(everywhere):
         *(everywhere.journal.append(make.append(f"run_{number}")) for number in range(30))
     )
 
-    assert [outcome.first_seq for outcome in outcomes] == [1, 2, *[1] * 28][:1] + [
-        outcome.first_seq for outcome in outcomes
-    ][1:]
+    assert [outcome.first_seq for outcome in outcomes] == [1, 2, *[1] * 28]
     assert (await everywhere.journal.gather(make.ask())).version == 2
     assert len(await everywhere.drain.claim(100)) == 31
 
 
 async def test_a_redis_that_was_emptied_goes_on_from_the_ledger(server, on):
     """What was drained is not lost: a run is folded back before its next seq."""
-    ledger = {}
+    ledger: dict[str, Reloaded] = {}
 
     async def reload(project_id, run_id):
         return ledger.get(run_id)

@@ -10,6 +10,7 @@ from gateway.storage import record
 from gateway.storage.server.journal_keys import pack
 from tests.contract import appends as make
 from tests.servers import redis
+from tests.servers.waiting import eventually
 
 
 async def test_workers_share_the_partitions_and_hand_out_nothing_twice(everywhere):
@@ -19,13 +20,11 @@ async def test_workers_share_the_partitions_and_hand_out_nothing_twice(everywher
     for number in range(200):
         await make.done(everywhere.journal, make.append(f"run_{number}"))
 
-    async with asyncio.timeout(20):
-        while True:
-            claims = [await drain.claim(1000) for drain in (mine, other)]
-            owned = [len(await drain._owning.owned()) for drain in (mine, other)]
-            if owned == [32, 32]:
-                break
-            await asyncio.sleep(0.1)
+    async def look():
+        owned = [len(await drain._owning.owned()) for drain in (mine, other)]
+        return owned, [await drain.claim(1000) for drain in (mine, other)]
+
+    _, claims = await eventually(look, lambda found: found[0] == [32, 32])
 
     runs = [{claim.run_id for claim in each} for each in claims]
     assert runs[0] & runs[1] == set()
@@ -70,9 +69,7 @@ async def test_a_worker_that_is_gone_is_replaced_when_its_leases_end(rig):
     assert len(await gone.claim(100)) == 20
     heir = await rig.another_drain(lease_seconds=0.3)
 
-    async with asyncio.timeout(20):
-        while len(found := await heir.claim(100)) < 20:
-            await asyncio.sleep(0.1)
+    found = await eventually(lambda: heir.claim(100), lambda claims: len(claims) == 20)
 
     assert {claim.run_id for claim in found} == {f"run_{number}" for number in range(20)}
 
@@ -86,8 +83,8 @@ async def test_only_what_is_settled_is_removed_from_the_log(rig):
     await rig.drain.settle([claims[0], claims[3], claims[1]])
 
     partition = rig.journal._places.of(("prj_1", "run_1"))
-    left = redis.shared().client().xrange(partition.log)
-    assert len(left) == 3
+    with redis.shared().client() as client:
+        assert client.xlen(partition.log) == 3
     assert [claim.seq for claim in await rig.drain.claim(10)] == [3, 5, 6]
 
 
@@ -122,7 +119,8 @@ async def test_bytes_that_say_not_even_whose_they_are_hold_nobody_up(rig):
     assert record.decode(claims[1].raw)[0].id == last.drafts[0].id
     await rig.drain.settle(claims)
     assert await rig.drain.claim(10) == []
-    aside = redis.shared().client().xrange(partition.key(b"aside"))
+    with redis.shared().client() as client:
+        aside = client.xrange(partition.key(b"aside")) or []
     assert [fields for _, fields in aside] == [{b"e": b"\xc1junk"}]
 
 

@@ -105,11 +105,13 @@ async def installed(routes: Routes, namespace: str, partitions: int) -> Places:
     """The places of an installation. Raises ConfigInvalid when it has another number of them."""
     places = Places(namespace, partitions)
     slot, key = places.installation()
-    await routes.call(slot, pack("HSETNX", key, "partitions", partitions))
-    known = int(await routes.call(slot, pack("HGET", key, "partitions")))
-    if known != partitions:
+    known = await routes.call(slot, pack("HGET", key, "partitions"))
+    if known is None:
+        await routes.call(slot, pack("HSETNX", key, "partitions", partitions))
+        known = await routes.call(slot, pack("HGET", key, "partitions"))
+    if int(known) != partitions:
         raise ConfigInvalid(
-            f"This Redis was installed with {known} partitions and cannot have {partitions}: "
+            f"This Redis was installed with {int(known)} partitions and cannot have {partitions}: "
             "the number is fixed when it is first used."
         )
     return places

@@ -11,6 +11,7 @@ from gateway.storage.server.journal_keys import pack
 _SOURCE = files("gateway.storage.server").joinpath("functions/journal.lua").read_bytes()
 _VERSION = blake2b(_SOURCE, digest_size=6).hexdigest().encode()
 LOAD = pack("FUNCTION", "LOAD", "REPLACE", _SOURCE.replace(b"VERSION", _VERSION))
+LISTED = pack("FUNCTION", "LIST", "LIBRARYNAME", b"checkrein_journal_" + _VERSION)
 
 
 class Function:

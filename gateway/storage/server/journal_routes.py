@@ -23,9 +23,9 @@ from redis.exceptions import (
 )
 
 from gateway.errors import ConfigInvalid, StorageFailure
-from gateway.storage.server.journal_functions import LOAD
+from gateway.storage.server.journal_functions import LISTED, LOAD
 from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import Connect, Lane, NotSent, Reply
+from gateway.storage.server.journal_lane import Connect, Lane, NotSent, OutcomeUnknown, Reply
 
 DEADLINE_SECONDS = 0.25
 MOVES_MAX = 5
@@ -109,9 +109,10 @@ class Routes:
 
     async def load(self, nodes: Sequence[Node]) -> None:
         """Load the Functions, under this release's names. Other releases' stay."""
-        replies = [node.slow.ask(LOAD, 10 * self._seconds) for node in nodes]
-        for reply in replies:
-            await _expect(reply)
+        for node in nodes:
+            # Not again where they are: a Redis without room would refuse that.
+            if not await _expect(node.slow.ask(LISTED)):
+                await _expect(node.slow.ask(LOAD, 10 * self._seconds))
 
     def node(self, slot: int) -> Node:
         """The node of a slot. Raises NotSent when the cluster has none."""
@@ -145,9 +146,10 @@ class Routes:
         seconds: float | None = None,
     ) -> Reply:
         """Wait for a reply, and follow where Redis says that the slot is elsewhere."""
+        began = asyncio.get_running_loop().time()
         try:
-            reply = await asked
             node = self.node(slot)
+            reply = await self._once_more(asked, began, node.lane(lane), command, seconds)
             for _ in range(MOVES_MAX):
                 if not isinstance(reply, ResponseError):
                     return reply
@@ -167,6 +169,26 @@ class Routes:
         if isinstance(reply, ResponseError):
             raise NotSent(f"Redis refused: {reply}")
         return reply
+
+    async def _once_more(
+        self,
+        asked: asyncio.Future[Reply],
+        began: float,
+        lane: Lane,
+        command: bytes,
+        seconds: float | None,
+    ) -> Reply:
+        """The reply, asked for again when the connection broke early: it had idled, perhaps.
+
+        Whatever the journal sends may happen twice without harm, and an append does not.
+        """
+        try:
+            return await asked
+        except OutcomeUnknown:
+            left = (seconds or self._seconds) - (asyncio.get_running_loop().time() - began)
+            if left < (seconds or self._seconds) / 2:
+                raise
+            return await lane.ask(command, left)
 
     async def _elsewhere(self, slot: int, node: Node, refusal: ResponseError) -> Node | None:
         """Where to send a command that was refused; None when it was refused for good."""

@@ -19,14 +19,13 @@ from gateway.storage.server.journal_backlog import full
 from gateway.storage.server.journal_counters import Counters
 from gateway.storage.server.journal_intake import Limits, Prepared, command
 from gateway.storage.server.journal_keys import Places
-from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown
+from gateway.storage.server.journal_lane import NotSent
 from gateway.storage.server.journal_routes import Routes
 from gateway.storage.server.journal_runs import Run, Runs
 
 TRIES_MAX = 40
 # From then on the run is leased for the next try.
 LEASE_AFTER = 3
-SENT_AGAIN_MAX = 2
 
 
 class Trying:
@@ -88,7 +87,7 @@ class Trying:
         packed, after = command(
             prepared, run, records, partition, above, hold, self._limits, leases=leases
         )
-        reply = await self._send(partition.slot, packed)
+        reply = await self._routes.call(partition.slot, packed)
         if isinstance(reply, int):
             return self._written(prepared, after, reply)
         return await self._answered(prepared, reply)
@@ -131,15 +130,3 @@ class Trying:
             await self._ancestry.spread(prepared.place, token, reply[1])
             return self._runs.remembered(prepared.key)
         raise StorageFailure(f"Redis answered what nobody asked: {kind!r}")
-
-    async def _send(self, slot: int, packed: bytes) -> Any:
-        """Send the command; again when its outcome is unknown, since it happens once at most."""
-        for _ in range(SENT_AGAIN_MAX - 1):
-            started = asyncio.get_running_loop().time()
-            try:
-                return await self._routes.call(slot, packed)
-            except OutcomeUnknown:
-                # A connection that broke leaves time for another; a deadline that passed does not.
-                if asyncio.get_running_loop().time() - started > 0.1:
-                    raise
-        return await self._routes.call(slot, packed)
