@@ -24,8 +24,9 @@ from gateway.storage.server.journal_routes import Routes
 PARENTS_MAX = 16
 LINKS_MAX = 65_536
 GOOD_SECONDS = 300.0
-# Longer than any link is good for, and than anything under way can take.
-REGISTERED_SECONDS = 2 * 86_400
+# Longer than any link is good for, and than anything under way can take. Not much longer, since
+# a caller may name any run as the one above.
+REGISTERED_SECONDS = 3600
 # A halt that was announced and has not come by then will not come any more.
 HALTING_MS = 5_000
 

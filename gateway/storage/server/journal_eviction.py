@@ -13,7 +13,7 @@ from gateway.storage.server.journal_routes import Routes
 from gateway.storage.server.journal_runs import Runs
 
 # Marks of halts outlive every link that was looked up; voids every append under way.
-MARKS_MS = 86_400_000
+MARKS_MS = 3_600_000
 VOIDS_MS = 3_600_000
 
 

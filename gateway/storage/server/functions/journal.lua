@@ -130,7 +130,7 @@ local function append(keys, args)
     local below = redis.call('SMEMBERS', base .. 'below:' .. id)
     local halting = redis.call('GET', base .. 'halting:' .. id) or ''
     if #below > 0 and string.match(halting, '^(.*) %d+$') ~= args[12] then
-      redis.call('SET', base .. 'halting:' .. id, args[12] .. ' ' .. whole(ms))
+      redis.call('SET', base .. 'halting:' .. id, args[12] .. ' ' .. whole(ms), 'EX', 3600)
       return {'spread', below}
     end
     redis.call('DEL', base .. 'halting:' .. id)
@@ -277,6 +277,16 @@ local function event(keys, args)
   local range = redis.call('XRANGE', keys[1], entry, entry)
   if #range == 0 then return false end
   return {id, seq, range[1][2][2]}
+end
+
+-- The oldest records of a partition, flat: (entry, bytes) each. ARGV: how many at most.
+local function oldest(keys, args)
+  local flat = {}
+  for _, found in ipairs(redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[1])) do
+    flat[#flat + 1] = found[1]
+    flat[#flat + 1] = found[2][2]
+  end
+  return flat
 end
 
 -- Where these events were placed, settled or not. ARGV: placed field. First seq or 0.
@@ -473,6 +483,7 @@ register('reserve', reserve, {})
 register('gather', gather, {'no-writes'})
 register('decision', decision, {'no-writes'})
 register('event', event, {'no-writes'})
+register('oldest', oldest, {'no-writes'})
 register('placed', placed, {'no-writes'})
 
 -- These make room, or are needed by what makes room: they run when the memory is full as well.
