@@ -132,7 +132,7 @@ class RedisDrain:
         return dict(zip(owned, found, strict=True))
 
     async def _oldest(self, partition: Partition, most: int) -> list[Record]:
-        found = await self._routes.call(partition.slot, OLDEST((partition.log,), most), "slow")
+        found = await self._routes.call(partition.slot, OLDEST(partition.keys, most), "slow")
         return list(zip(found[::2], found[1::2], strict=True))
 
     async def _settle(self, number: int, tokens: Sequence[Token]) -> None:
@@ -144,7 +144,7 @@ class RedisDrain:
             for token in tokens[start : start + SETTLED_AT_ONCE]:
                 words += [token.entry, token.field]
             partition = owned.partition
-            command = SETTLE((partition.log,), owned.fence, PLACES_MS, *words)
+            command = SETTLE(partition.keys, owned.fence, PLACES_MS, *words)
             if await self._routes.call(partition.slot, command, "slow") < 0:
                 _log.warning("partition_lost", partition=number)
                 self._owning.lost(owned)
@@ -159,7 +159,7 @@ class RedisDrain:
         _log.error("record_set_aside", partition=partition.number, entry=entry.decode())
         aside = pack("XADD", partition.key(b"aside"), "*", "e", data)
         await self._routes.call(partition.slot, aside, "slow")
-        command = SETTLE((partition.log,), owned.fence, PLACES_MS, entry, "")
+        command = SETTLE(partition.keys, owned.fence, PLACES_MS, entry, "")
         await self._routes.call(partition.slot, command, "slow")
 
     async def _secret(self, key: tuple[str, str]) -> bytes | None:

@@ -89,7 +89,7 @@ class Owning:
         return int(await self._routes.call(slot, command, "slow"))
 
     async def _take(self, partition: Partition, now: float) -> None:
-        command = OWN((partition.log,), self._worker, round(1000 * self._seconds))
+        command = OWN(partition.keys, self._worker, round(1000 * self._seconds))
         fence = await self._routes.call(partition.slot, command, "slow")
         if fence:
             self._owned[partition.number] = Owned(partition, fence, now + self._seconds)
@@ -98,5 +98,5 @@ class Owning:
 
     async def _release(self, owned: Owned) -> None:
         self._owned.pop(owned.partition.number, None)
-        command = DISOWN((owned.partition.log,), self._worker, owned.fence)
+        command = DISOWN(owned.partition.keys, self._worker, owned.fence)
         await self._routes.call(owned.partition.slot, command, "slow")

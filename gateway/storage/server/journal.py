@@ -269,7 +269,7 @@ class RedisJournal:
         if event not in self._unknown:
             return 0
         partition = self._places.of(prepared.key)
-        first_seq = await self._routes.call(partition.slot, PLACED((partition.log,), event))
+        first_seq = await self._routes.call(partition.slot, PLACED(partition.keys, event))
         self._unknown.pop(event, None)
         if first_seq:
             self._runs.drop(prepared.key)

@@ -181,7 +181,7 @@ class Counters:
     async def _resolve(self, asked: _Asked, hold: bytes, place: bytes) -> None:
         """Settle a hold past its deadline by what became of its decision."""
         partition = self._places.of(key_of(place))
-        found = await self._routes.call(partition.slot, RESOLVE((partition.log,), hold))
+        found = await self._routes.call(partition.slot, RESOLVE(partition.keys, hold))
         if found:
             self._apply_stored(partition, found[0], found[1])
             return

@@ -1,8 +1,9 @@
 #!lua name=checkrein_journal_VERSION
 
 -- The journal's Functions. Each touches the keys of one partition (or of one counter), all of
--- which share a hash tag, and whose names are made from the partition's log, KEYS[1]. Each looks
--- first and writes last: Redis does not roll back.
+-- which share a hash tag, and whose names are made from the partition's log, KEYS[1]. KEYS[2] never
+-- exists, so that Redis runs none of them while it moves the slot. Each looks first and writes
+-- last: Redis does not roll back.
 
 local MAX = 9007199254740991
 local RECENT_LAST = 49
