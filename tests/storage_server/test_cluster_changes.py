@@ -1,4 +1,4 @@
-"""A cluster that moves slots while appends are under way: no gap, no double, no half-seen run."""
+"""A cluster that changes while appends are under way: no gap, no double, no half-seen run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.errors import StorageFailure
 from gateway.storage.ports import Appended
 from tests.contract import appends as make
 from tests.servers import redis
+from tests.servers.waiting import eventually
 
 
 async def test_slots_that_move_key_by_key_take_their_runs_along(tmp_path, on):
@@ -49,6 +50,46 @@ async def test_slots_that_move_key_by_key_take_their_runs_along(tmp_path, on):
         assert refused > 0
         assert len(await rig.drain.claim(100_000)) == sum(map(len, places.values()))
         await rig.close()
+
+
+async def test_a_replica_that_takes_over_is_found(tmp_path, on):
+    """design 6: the gateway learns of it by itself, and what it had gathered counts no more."""
+    with redis.cluster(tmp_path / "cluster", replica=True, node_timeout_ms=1500) as servers:
+        rig = await on(servers[1].url, seconds=1.0).open()
+        places = rig.journal._places
+        lost = next(
+            f"run_{number}"
+            for number in range(1000)
+            if places.of(("prj_1", f"run_{number}")).slot < redis.SLOTS // 3
+        )
+        await make.done(rig.journal, make.append(lost))
+        before = await rig.journal.gather(make.ask(lost))
+        with servers[0].client() as client:
+            assert client.wait(1, 5000) == 1
+        servers[0].kill()
+
+        async def appended():
+            try:
+                return await rig.journal.append(make.append(lost))
+            except StorageFailure:
+                return None
+
+        outcome = await eventually(appended, lambda found: found is not None)
+
+        assert outcome == Appended(2, "fsync")
+        assert (await rig.journal.gather(make.ask(lost))).generation != before.generation
+        assert [claim.seq for claim in await _claimed(rig)] == [1, 2]
+        await rig.close()
+
+
+async def _claimed(rig):
+    async def claims():
+        try:
+            return await rig.drain.claim(10)
+        except StorageFailure:
+            return []
+
+    return await eventually(claims, lambda found: len(found) == 2)
 
 
 def _move(servers: list[redis.Server], slot: int) -> None:
