@@ -118,15 +118,18 @@ def one(folder: Path, *settings: str) -> Iterator[Server]:
 
 
 @contextmanager
-def cluster(folder: Path, nodes: int = 3) -> Iterator[list[Server]]:
-    """Primaries that share the slots and know each other."""
-    servers = [
-        Server(folder / f"node{number}", "--cluster-enabled", "yes") for number in range(nodes)
-    ]
+def cluster(
+    folder: Path, nodes: int = 3, *, replica: bool = False, node_timeout_ms: int = 15_000
+) -> Iterator[list[Server]]:
+    """Primaries that share the slots and know each other; last, a replica of the first one."""
+    settings = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms))
+    servers = [Server(folder / f"node{number}", *settings) for number in range(nodes + replica)]
     try:
         for server in servers:
             server.start()
-        _join(servers)
+        _join(servers[:nodes], servers)
+        if replica:
+            _follow(servers[-1], servers[0])
         yield servers
     finally:
         for server in servers:
@@ -148,9 +151,9 @@ def free_port() -> int:
             return port
 
 
-def _join(servers: list[Server]) -> None:
-    share = -(-SLOTS // len(servers))
-    for number, server in enumerate(servers):
+def _join(primaries: list[Server], servers: list[Server]) -> None:
+    share = -(-SLOTS // len(primaries))
+    for number, server in enumerate(primaries):
         first, last = number * share, min((number + 1) * share, SLOTS) - 1
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
@@ -164,6 +167,18 @@ def _join(servers: list[Server]) -> None:
             return
         time.sleep(0.05)
     pytest.fail("the Redis cluster does not come together")
+
+
+def _follow(replica: Server, primary: Server) -> None:
+    """Make one a replica of the other, and wait until it has caught up."""
+    with replica.client() as client, primary.client() as leading:
+        client.execute_command("CLUSTER", "REPLICATE", leading.execute_command("CLUSTER", "MYID"))
+        deadline = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if client.info("replication").get("master_link_status") == "up":
+                return
+            time.sleep(0.05)
+    pytest.fail("the replica does not catch up")
 
 
 def _whole(server: Server, nodes: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.ambient import Ambient
 from gateway.errors import StorageFailure
@@ -18,7 +18,7 @@ from gateway.storage.ports import Claim
 from gateway.storage.server import journal_rows as rows
 from gateway.storage.server.drain_owning import LEASE_SECONDS, Owned, Owning
 from gateway.storage.server.journal import NAMESPACE, installed
-from gateway.storage.server.journal_functions import SETTLE
+from gateway.storage.server.journal_functions import OLDEST, SETTLE
 from gateway.storage.server.journal_intake import placed_field
 from gateway.storage.server.journal_keys import PARTITIONS, Partition, Places, pack, place_of
 from gateway.storage.server.journal_routes import Routes
@@ -26,10 +26,13 @@ from gateway.telemetry import logger
 
 # A worker has time, a check has not.
 DRAIN_SECONDS = 5.0
-LEAST = 16
+# So much is read of each partition at least, so that a small batch is the oldest of all.
+LEAST = 4
 SETTLED_AT_ONCE = 1000
 # Places of settled records are remembered for this long, for appends whose reply was lost.
 PLACES_MS = 120_000
+
+Record = tuple[bytes, bytes]
 
 _log = logger("worker")
 
@@ -79,19 +82,26 @@ class RedisDrain:
         owned = await self._owning.owned()
         if not owned:
             return []
-        most = max(min(LEAST, limit), math.ceil(2 * limit / len(owned)))
+        most = max(min(LEAST, limit), math.ceil(1.25 * limit / len(owned)))
         found = await self._read(owned, most)
         left = limit - sum(len(records) for records in found.values())
         longer = [each for each, records in found.items() if len(records) == most]
         if left > 0 and longer:
             found |= await self._read(longer, most + left)
         merged = [
-            (_order(entry), each, entry, fields)
+            (_order(entry), each, entry, data)
             for each, records in found.items()
-            for entry, fields in records
+            for entry, data in records
         ]
         merged.sort(key=lambda record: record[0])
-        return [_claim(each, entry, fields) for _, each, entry, fields in merged[:limit]]
+        claims = []
+        for _, each, entry, data in merged[:limit]:
+            claim = _claim(each, entry, data)
+            if claim is None:
+                await self._set_aside(each, entry, data)
+            else:
+                claims.append(claim)
+        return claims
 
     async def settle(self, claims: Sequence[Claim]) -> None:
         """Remove what is recorded. What another worker owns by now it will be given again."""
@@ -117,14 +127,13 @@ class RedisDrain:
             _log.warning("leases_kept", problem=str(failure))
         await self._routes.close()
 
-    async def _read(self, owned: Sequence[Owned], most: int) -> dict[Owned, list[Any]]:
+    async def _read(self, owned: Sequence[Owned], most: int) -> dict[Owned, list[Record]]:
         found = await asyncio.gather(*(self._oldest(each.partition, most) for each in owned))
         return dict(zip(owned, found, strict=True))
 
-    async def _oldest(self, partition: Partition, most: int) -> list[Any]:
-        command = pack("XRANGE", partition.log, "-", "+", "COUNT", most)
-        found: list[Any] = await self._routes.call(partition.slot, command, "slow")
-        return found
+    async def _oldest(self, partition: Partition, most: int) -> list[Record]:
+        found = await self._routes.call(partition.slot, OLDEST(partition.keys, most), "slow")
+        return list(zip(found[::2], found[1::2], strict=True))
 
     async def _settle(self, number: int, tokens: Sequence[Token]) -> None:
         owned = self._owning.lease(number)
@@ -135,11 +144,23 @@ class RedisDrain:
             for token in tokens[start : start + SETTLED_AT_ONCE]:
                 words += [token.entry, token.field]
             partition = owned.partition
-            command = SETTLE((partition.log,), owned.fence, PLACES_MS, *words)
+            command = SETTLE(partition.keys, owned.fence, PLACES_MS, *words)
             if await self._routes.call(partition.slot, command, "slow") < 0:
                 _log.warning("partition_lost", partition=number)
                 self._owning.lost(owned)
                 return
+
+    async def _set_aside(self, owned: Owned, entry: bytes, data: bytes) -> None:
+        """Keep bytes that do not say whose they are, out of the way of those behind them.
+
+        The worker then finds a seq missing, and says so.
+        """
+        partition = owned.partition
+        _log.error("record_set_aside", partition=partition.number, entry=entry.decode())
+        aside = pack("XADD", partition.key(b"aside"), "*", "e", data)
+        await self._routes.call(partition.slot, aside, "slow")
+        command = SETTLE(partition.keys, owned.fence, PLACES_MS, entry, "")
+        await self._routes.call(partition.slot, command, "slow")
 
     async def _secret(self, key: tuple[str, str]) -> bytes | None:
         partition = self._places.of(key)
@@ -155,12 +176,12 @@ def _order(entry: bytes) -> tuple[int, int]:
     return int(ms), int(rest)
 
 
-def _claim(owned: Owned, entry: bytes, fields: Sequence[bytes]) -> Claim:
-    """A record as a claim. One that cannot be read raises StorageFailure."""
+def _claim(owned: Owned, entry: bytes, data: bytes) -> Claim | None:
+    """A record as a claim; None when not even whose it is can be read."""
     try:
-        found = rows.decode_entry(fields[1])
-    except rows.UNREADABLE as error:
-        raise StorageFailure(f"record {entry!r} cannot be read: {error}") from error
+        found = rows.decode_entry(data)
+    except rows.UNREADABLE:
+        return None
     field = placed_field(found.project_id, found.event_id)
     token = Token(owned.partition.number, entry, field)
     return Claim(token, found.project_id, found.environment, found.run_id, found.seq, found.raw)

@@ -11,7 +11,7 @@ import math
 
 from msgspec import Struct
 
-from gateway.storage.server.journal_functions import DISOWN, OWN
+from gateway.storage.server.journal_functions import BEAT, DISOWN, OWN
 from gateway.storage.server.journal_keys import Partition, Places, pack
 from gateway.storage.server.journal_routes import Routes
 
@@ -85,20 +85,11 @@ class Owning:
     async def _workers(self) -> int:
         """How many workers have been heard of within a lease, this one included."""
         slot, key = self._places.workers()
-        seconds, micros = await self._routes.call(slot, pack("TIME"), "slow")
-        ms = int(seconds) * 1000 + int(micros) // 1000
-        await self._routes.call(slot, pack("HSET", key, self._worker, ms), "slow")
-        found = await self._routes.call(slot, pack("HGETALL", key), "slow")
-        alive = 0
-        for name, at in zip(found[::2], found[1::2], strict=True):
-            if ms - int(at) <= 1000 * self._seconds:
-                alive += 1
-            elif ms - int(at) > 60_000 * self._seconds:
-                await self._routes.call(slot, pack("HDEL", key, name), "slow")
-        return max(1, alive)
+        command = BEAT((key,), self._worker, round(1000 * self._seconds))
+        return int(await self._routes.call(slot, command, "slow"))
 
     async def _take(self, partition: Partition, now: float) -> None:
-        command = OWN((partition.log,), self._worker, round(1000 * self._seconds))
+        command = OWN(partition.keys, self._worker, round(1000 * self._seconds))
         fence = await self._routes.call(partition.slot, command, "slow")
         if fence:
             self._owned[partition.number] = Owned(partition, fence, now + self._seconds)
@@ -107,5 +98,5 @@ class Owning:
 
     async def _release(self, owned: Owned) -> None:
         self._owned.pop(owned.partition.number, None)
-        command = DISOWN((owned.partition.log,), self._worker, owned.fence)
+        command = DISOWN(owned.partition.keys, self._worker, owned.fence)
         await self._routes.call(owned.partition.slot, command, "slow")

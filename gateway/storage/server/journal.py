@@ -31,7 +31,7 @@ from gateway.storage.ports import (
     Reloaded,
     RunEntry,
 )
-from gateway.storage.server.journal_above import NOTHING, Above, Ancestry, Reload
+from gateway.storage.server.journal_above import Ancestry, Reload
 from gateway.storage.server.journal_backlog import Backlog
 from gateway.storage.server.journal_counters import HELD_SECONDS, Counters
 from gateway.storage.server.journal_durability import durability
@@ -105,11 +105,13 @@ async def installed(routes: Routes, namespace: str, partitions: int) -> Places:
     """The places of an installation. Raises ConfigInvalid when it has another number of them."""
     places = Places(namespace, partitions)
     slot, key = places.installation()
-    await routes.call(slot, pack("HSETNX", key, "partitions", partitions))
-    known = int(await routes.call(slot, pack("HGET", key, "partitions")))
-    if known != partitions:
+    known = await routes.call(slot, pack("HGET", key, "partitions"))
+    if known is None:
+        await routes.call(slot, pack("HSETNX", key, "partitions", partitions))
+        known = await routes.call(slot, pack("HGET", key, "partitions"))
+    if int(known) != partitions:
         raise ConfigInvalid(
-            f"This Redis was installed with {known} partitions and cannot have {partitions}: "
+            f"This Redis was installed with {int(known)} partitions and cannot have {partitions}: "
             "the number is fixed when it is first used."
         )
     return places
@@ -193,11 +195,8 @@ class RedisJournal:
             first_seq = await self._again(prepared)
             if first_seq:
                 return Appended(first_seq, self._backlog.durability)
-            above = await self._above(append)
-            if above is None:
-                return Refused("halted")
             try:
-                outcome = await self._trying.append(prepared, above)
+                outcome = await self._trying.append(prepared)
             except OutcomeUnknown:
                 self._leave_unknown(prepared)
                 raise
@@ -247,8 +246,12 @@ class RedisJournal:
 
     async def tend(self) -> int:
         """Apply moves that were left behind, and look at the settings; return how many moves."""
-        moved = [await self._counters.sweep(each) for each in self._places.partitions]
-        self._backlog.durability = await durability(self._routes)
+        moved = await asyncio.gather(*map(self._counters.sweep, self._places.partitions))
+        try:
+            self._backlog.durability = await durability(self._routes)
+            self._backlog.refuses = ""
+        except ConfigInvalid as invalid:
+            self._backlog.refuses = str(invalid)
         await self._backlog.figures()
         return sum(moved)
 
@@ -257,20 +260,8 @@ class RedisJournal:
             await asyncio.sleep(TEND_SECONDS)
             try:
                 await self.tend()
-            except (StorageFailure, ConfigInvalid) as failure:
+            except StorageFailure as failure:
                 _log.warning("journal_untended", problem=str(failure))
-
-    async def _above(self, append: Append) -> Above | None:
-        """The runs above one that something is let through in; None when one is halted."""
-        if not append.allows:
-            return NOTHING
-        key = (append.project_id, append.run_id)
-        run = self._runs.remembered(key)
-        if run is None:
-            run = (await self._runs.read(key, append.environment)).run
-        parent = run.state.parent_run_id or append.parent_run_id
-        above = await self._ancestry.above(key, parent)
-        return None if above.halted else above
 
     async def _again(self, prepared: Prepared) -> int:
         """The first seq of an append whose outcome was unknown and that did happen; else 0."""
@@ -278,7 +269,7 @@ class RedisJournal:
         if event not in self._unknown:
             return 0
         partition = self._places.of(prepared.key)
-        first_seq = await self._routes.call(partition.slot, PLACED((partition.log,), event))
+        first_seq = await self._routes.call(partition.slot, PLACED(partition.keys, event))
         self._unknown.pop(event, None)
         if first_seq:
             self._runs.drop(prepared.key)
@@ -287,7 +278,9 @@ class RedisJournal:
         return int(first_seq)
 
     def _leave_unknown(self, prepared: Prepared) -> None:
+        """Believe nothing: the append may still come. Then what it holds must be there."""
         self._runs.drop(prepared.key)
+        self._counters.leave(prepared.append.reservation_id)
         self._unknown[prepared.first_event] = None
         if len(self._unknown) > UNKNOWN_MAX:
             self._unknown.popitem(last=False)

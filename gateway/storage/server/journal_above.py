@@ -24,8 +24,9 @@ from gateway.storage.server.journal_routes import Routes
 PARENTS_MAX = 16
 LINKS_MAX = 65_536
 GOOD_SECONDS = 300.0
-# Longer than any link is good for, and than anything under way can take.
-REGISTERED_SECONDS = 2 * 86_400
+# Longer than any link is good for, and than anything under way can take. Not much longer, since
+# a caller may name any run as the one above.
+REGISTERED_SECONDS = 3600
 # A halt that was announced and has not come by then will not come any more.
 HALTING_MS = 5_000
 
@@ -88,7 +89,7 @@ class Ancestry:
         """Tell these partitions of a halt to come. Raises StorageFailure: then none may come."""
         below = [self._places.partitions[int(number)] for number in partitions]
         await asyncio.gather(
-            *(self._routes.call(each.slot, MARK((each.log,), place, token)) for each in below)
+            *(self._routes.call(each.slot, MARK(each.keys, place, token)) for each in below)
         )
 
     async def stands(self, partition: Partition, mark: Sequence[bytes]) -> bool:
@@ -99,7 +100,7 @@ class Ancestry:
             return True
         if await self._halted(run, token):
             return True
-        await self._routes.call(partition.slot, UNMARK((partition.log,), place, token))
+        await self._routes.call(partition.slot, UNMARK(partition.keys, place, token))
         return False
 
     async def _link(self, run: Key, below: Partition) -> _Link:
@@ -111,7 +112,7 @@ class Ancestry:
             return remembered
         until = self._ambient.monotonic() + GOOD_SECONDS
         home = self._places.of(run)
-        command = ABOVE((home.log,), place_of(run), below.number, REGISTERED_SECONDS)
+        command = ABOVE(home.keys, place_of(run), below.number, REGISTERED_SECONDS)
         version, blob, halted, token, age = await self._routes.call(home.slot, command)
         if version:
             parent, _ = rows.above(blob)
@@ -133,7 +134,7 @@ class Ancestry:
     async def _halted(self, run: Key, token: bytes) -> bool:
         """Whether the run is halted. If not, a halt under this token comes no more."""
         home = self._places.of(run)
-        known = await self._routes.call(home.slot, UNHALT((home.log,), place_of(run), token))
+        known = await self._routes.call(home.slot, UNHALT(home.keys, place_of(run), token))
         if known >= 0:
             return bool(known)
         reloaded = await self._reload(*run)

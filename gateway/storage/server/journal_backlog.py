@@ -18,7 +18,10 @@ FIGURES_SECONDS = 1.0
 
 
 class Backlog:
-    """The figures, read at most once a second; and the total limit, judged by them."""
+    """The figures, read at most once a second; and the total limit, judged by them.
+
+    `refuses` says why nothing at all may be taken in.
+    """
 
     def __init__(
         self, routes: Routes, places: Places, ambient: Ambient, promised: Durability, most: int
@@ -30,9 +33,12 @@ class Backlog:
         self._figures: JournalFigures | None = None
         self._until = 0.0
         self.durability: Durability = promised
+        self.refuses = ""
 
     def check(self) -> None:
-        """Raises NotSent while too much waits, as far as was counted last."""
+        """Raises NotSent while too much waits, or Redis must not be used, as was seen last."""
+        if self.refuses:
+            raise NotSent(self.refuses)
         if self._figures is not None and self._figures.waiting >= self._most:
             raise full(self._figures.waiting)
 

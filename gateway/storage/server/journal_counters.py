@@ -108,6 +108,10 @@ class Counters:
             except StorageFailure:
                 continue
 
+    def leave(self, reservation_id: str) -> None:
+        """Keep what the id holds until its deadline, when it is seen what became of it."""
+        self._holds.pop(reservation_id, None)
+
     async def covered(self, append: Append) -> str | None:
         """The hold that covers what the append confirms; None: judge again.
 
@@ -177,7 +181,7 @@ class Counters:
     async def _resolve(self, asked: _Asked, hold: bytes, place: bytes) -> None:
         """Settle a hold past its deadline by what became of its decision."""
         partition = self._places.of(key_of(place))
-        found = await self._routes.call(partition.slot, RESOLVE((partition.log,), hold))
+        found = await self._routes.call(partition.slot, RESOLVE(partition.keys, hold))
         if found:
             self._apply_stored(partition, found[0], found[1])
             return

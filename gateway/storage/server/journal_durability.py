@@ -10,8 +10,7 @@ from __future__ import annotations
 from gateway.domain.events import Durability
 from gateway.errors import ConfigInvalid
 from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import NotSent
-from gateway.storage.server.journal_routes import Node, Routes
+from gateway.storage.server.journal_routes import Node, Routes, told
 
 SETTINGS = ("maxmemory-policy", "appendonly", "appendfsync", "no-appendfsync-on-rewrite")
 
@@ -43,9 +42,4 @@ async def _settings(node: Node) -> dict[str, str]:
     if not isinstance(reply, Exception):
         words = [word.decode() for word in reply]
         return dict(zip(words[::2], words[1::2], strict=True))
-    reply = await node.slow.ask(pack("INFO", "memory"))
-    if isinstance(reply, Exception):
-        raise NotSent(f"Redis {node.name} tells neither CONFIG nor INFO: {reply}")
-    lines = (line.partition(":") for line in reply.decode().splitlines())
-    known = {name: value for name, _, value in lines}
-    return {"maxmemory-policy": known.get("maxmemory_policy", "noeviction")}
+    return {"maxmemory-policy": (await told(node)).get("maxmemory_policy", "noeviction")}

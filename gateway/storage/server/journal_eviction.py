@@ -13,7 +13,7 @@ from gateway.storage.server.journal_routes import Routes
 from gateway.storage.server.journal_runs import Runs
 
 # Marks of halts outlive every link that was looked up; voids every append under way.
-MARKS_MS = 86_400_000
+MARKS_MS = 3_600_000
 VOIDS_MS = 3_600_000
 
 
@@ -65,13 +65,13 @@ class Eviction:
             raise StorageFailure(f"an action cannot be read: {error}") from error
         project_id = key_of(place)[0]
         decided = [f"{project_id}/{decision}" for decision in decisions]
-        gone = int(await self._ask(partition, EVICT((partition.log,), place, version, *decided)))
+        gone = int(await self._ask(partition, EVICT(partition.keys, place, version, *decided)))
         if gone:
             self._runs.drop(key_of(place))
         return gone
 
     async def _tidy(self, partition: Partition) -> None:
-        await self._ask(partition, TIDY((partition.log,), MARKS_MS, VOIDS_MS))
+        await self._ask(partition, TIDY(partition.keys, MARKS_MS, VOIDS_MS))
 
     async def _ask(self, partition: Partition, command: bytes) -> Any:
         return await self._routes.call(partition.slot, command, "slow")

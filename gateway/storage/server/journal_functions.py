@@ -11,6 +11,7 @@ from gateway.storage.server.journal_keys import pack
 _SOURCE = files("gateway.storage.server").joinpath("functions/journal.lua").read_bytes()
 _VERSION = blake2b(_SOURCE, digest_size=6).hexdigest().encode()
 LOAD = pack("FUNCTION", "LOAD", "REPLACE", _SOURCE.replace(b"VERSION", _VERSION))
+LISTED = pack("FUNCTION", "LIST", "LIBRARYNAME", b"checkrein_journal_" + _VERSION)
 
 
 class Function:
@@ -39,8 +40,10 @@ UNHALT = Function("unhalt")
 UNMARK = Function("unmark")
 DECISION = Function("decision", reads=True)
 EVENT = Function("event", reads=True)
+OLDEST = Function("oldest", reads=True)
 PLACED = Function("placed", reads=True)
 EVICT = Function("evict")
+BEAT = Function("beat")
 OWN = Function("own")
 DISOWN = Function("disown")
 SETTLE = Function("settle")

@@ -119,7 +119,7 @@ def command(
         _add_approvals(words, append)
         if append.allows:
             words += above.places
-        packed = APPEND((partition.log,), *words)
+        packed = APPEND(partition.keys, *words)
     except (ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise StorageFailure(f"the append holds a value that cannot be stored: {error}") from error
     return packed, Run(version, state, True, run.wrapped, run.content_key, last_ns=now_ns)

@@ -18,14 +18,20 @@ Key = tuple[str, str]
 
 
 class Partition:
-    """One partition: its number, its slot, and the beginning of its keys."""
+    """One partition: its number, its slot, and the beginning of its keys.
 
-    __slots__ = ("base", "log", "number", "slot")
+    `keys` are those that a Function is told of: the log, and one that never exists. While a cluster
+    moves the slot key by key, Redis refuses any call that names a key it lacks beside one it has:
+    so no Function ever sees a part of a partition.
+    """
+
+    __slots__ = ("base", "keys", "log", "number", "slot")
 
     def __init__(self, namespace: str, number: int) -> None:
         self.number = number
         self.base = f"{namespace}:{{p{number:03d}}}:".encode()
         self.log = self.base + b"log"
+        self.keys = (self.log, self.base + b"never")
         self.slot = key_slot(self.log)
 
     def key(self, kind: bytes, place: bytes = b"") -> bytes:

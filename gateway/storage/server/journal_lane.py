@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis.asyncio.connection import Connection
@@ -25,6 +25,7 @@ LEAST_SECONDS = 0.02
 
 Reply = Any
 Connect = Callable[[], Connection]
+Met = Callable[[Connection], Awaitable[None]]
 
 
 class NotSent(StorageFailure):
@@ -59,12 +60,13 @@ class _Waiting:
 class Lane:
     """Sends what queues, flush after flush. `ask` answers replies, error replies included.
 
-    `on_connect` is awaited on each new connection before anything is sent.
+    `met` is awaited with each new connection before anything else is sent on it.
     """
 
-    def __init__(self, name: str, connect: Connect, seconds: float) -> None:
+    def __init__(self, name: str, connect: Connect, met: Met, seconds: float) -> None:
         self._name = name
         self._connect = connect
+        self._met = met
         self._seconds = seconds
         self._queue: deque[_Waiting] = deque()
         self._connection: Connection | None = None
@@ -132,6 +134,7 @@ class Lane:
                 if connection is None:
                     connection = self._connection = self._connect()
                     await connection.connect()  # type: ignore[no-untyped-call]
+                    await self._met(connection)
                 sent = True
                 await connection.send_packed_command(
                     b"".join([each.command for each in taken]), check_health=False

@@ -57,7 +57,7 @@ class Lookups:
     async def action(self, project_id: str, decision_id: str) -> tuple[str, ActionRecord] | None:
         async def ask(partition: Partition) -> Any:
             field = placed_field(project_id, decision_id)
-            return await self._ask(partition, DECISION((partition.log,), field))
+            return await self._ask(partition, DECISION(partition.keys, field))
 
         found = await self._somewhere(decision_id, ask)
         if found is None:
@@ -71,7 +71,7 @@ class Lookups:
     async def event(self, project_id: str, event_id: str) -> tuple[str, str, str | None] | None:
         async def ask(partition: Partition) -> Any:
             field = placed_field(project_id, event_id)
-            return await self._ask(partition, EVENT((partition.log,), field))
+            return await self._ask(partition, EVENT(partition.keys, field))
 
         found = await self._somewhere(event_id, ask)
         if found is None:
@@ -86,7 +86,7 @@ class Lookups:
     async def entry(self, key: Key, event_id: str) -> RunEntry | None:
         partition = self._places.of(key)
         field = placed_field(key[0], event_id)
-        found = await self._ask(partition, EVENT((partition.log,), field))
+        found = await self._ask(partition, EVENT(partition.keys, field))
         if found is None or found[0] != place_of(key):
             return None
         seen = await self._runs.read(key, "")

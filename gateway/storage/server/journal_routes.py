@@ -7,7 +7,7 @@ sent twice here unless Redis said that it did not run it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio.connection import Connection, parse_url
@@ -23,13 +23,15 @@ from redis.exceptions import (
 )
 
 from gateway.errors import ConfigInvalid, StorageFailure
-from gateway.storage.server.journal_functions import LOAD
+from gateway.storage.server.journal_functions import LISTED, LOAD
 from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import Connect, Lane, NotSent, Reply
+from gateway.storage.server.journal_lane import Connect, Lane, NotSent, OutcomeUnknown, Reply
 
 DEADLINE_SECONDS = 0.25
 MOVES_MAX = 5
 PAUSE_SECONDS = 0.02
+SUSPECT_SECONDS = 0.5
+OLDEST_VERSION = 7
 
 Address = tuple[str, int]
 
@@ -37,12 +39,24 @@ Address = tuple[str, int]
 class Node:
     """One primary: a lane for appends and reservations, one for reads, one for slow work."""
 
-    def __init__(self, address: Address, connect: Connect, seconds: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        connect: Connect,
+        greet: Callable[[Node, Connection], Awaitable[None]],
+        seconds: float,
+    ) -> None:
         self.address = address
         self.name = f"{address[0]}:{address[1]}"
-        self.writes = Lane(self.name, connect, seconds)
-        self.reads = Lane(self.name, connect, seconds)
-        self.slow = Lane(self.name, connect, seconds)
+        # The server's name for itself, which it changes when it is started.
+        self.server = ""
+
+        async def met(connection: Connection) -> None:
+            await greet(self, connection)
+
+        self.writes = Lane(self.name, connect, met, seconds)
+        self.reads = Lane(self.name, connect, met, seconds)
+        self.slow = Lane(self.name, connect, met, seconds)
 
     def lane(self, kind: str) -> Lane:
         lane: Lane = getattr(self, kind)
@@ -66,8 +80,10 @@ class Routes:
         self._ranges: list[tuple[int, int, Node]] = []
         self._by_slot: dict[int, Node] = {}
         self._refreshing: asyncio.Task[None] | None = None
+        self._suspect_at = 0.0
         self.clustered = False
-        # Changes when a slot's node is another than before: what was read may not be there.
+        # Changes when another server answers for a slot than before, or the same one after a
+        # restart: what was read of the old one may be lost.
         self.generation = 0
 
     @property
@@ -78,19 +94,25 @@ class Routes:
     async def open(self) -> None:
         """Learn which nodes there are and load the Functions. Raises StorageFailure."""
         home = self._node(self._home())
-        info = _text(await _expect(home.slow.ask(pack("INFO", "cluster"))))
-        self.clustered = "cluster_enabled:1" in info
+        info = await told(home)
+        version = info.get("redis_version", "0")
+        if int(version.partition(".")[0]) < OLDEST_VERSION:
+            raise ConfigInvalid(
+                f"Redis {home.name} is {version}; Functions need {OLDEST_VERSION}.0."
+            )
+        self.clustered = info.get("cluster_enabled") == "1"
         if self.clustered:
             await self.refresh()
         else:
             self._ranges = [(0, 16383, home)]
-        await self.load()
+        await self.load(self.nodes)
 
-    async def load(self) -> None:
-        """Load the Functions on every primary; a release's Functions have names of their own."""
-        replies = [node.slow.ask(LOAD, 10 * self._seconds) for node in self.nodes]
-        for reply in replies:
-            await _expect(reply)
+    async def load(self, nodes: Sequence[Node]) -> None:
+        """Load the Functions, under this release's names. Other releases' stay."""
+        for node in nodes:
+            # Not again where they are: a Redis without room would refuse that.
+            if not await _expect(node.slow.ask(LISTED)):
+                await _expect(node.slow.ask(LOAD, 10 * self._seconds))
 
     def node(self, slot: int) -> Node:
         """The node of a slot. Raises NotSent when the cluster has none."""
@@ -124,34 +146,65 @@ class Routes:
         seconds: float | None = None,
     ) -> Reply:
         """Wait for a reply, and follow where Redis says that the slot is elsewhere."""
-        reply = await asked
-        for _ in range(MOVES_MAX):
-            if not isinstance(reply, ResponseError):
-                return reply
-            asking = False
-            node = None
-            if isinstance(reply, MovedError):
-                await self.refresh()
-            elif isinstance(reply, AskError):
-                node, asking = self._node((reply.host, reply.port)), True
-            elif isinstance(reply, TryAgainError | ClusterDownError):
-                await asyncio.sleep(PAUSE_SECONDS)
-                await self.refresh()
-            elif "Function not found" in str(reply):
-                await self.load()
-            else:
-                break
-            target = (node or self.node(slot)).lane(lane)
-            if asking:
-                target.ask(pack("ASKING"), seconds)
-            reply = await target.ask(command, seconds)
+        began = asyncio.get_running_loop().time()
+        try:
+            node = self.node(slot)
+            reply = await self._once_more(asked, began, node.lane(lane), command, seconds)
+            for _ in range(MOVES_MAX):
+                if not isinstance(reply, ResponseError):
+                    return reply
+                found = await self._elsewhere(slot, node, reply)
+                if found is None:
+                    break
+                node = found
+                if isinstance(reply, AskError) and not isinstance(reply, MovedError):
+                    node.lane(lane).ask(pack("ASKING"), seconds)
+                reply = await node.lane(lane).ask(command, seconds)
+        except StorageFailure:
+            self._suspect()
+            raise
         if isinstance(reply, ReadOnlyError):
-            # A primary that became a replica: the address may lead to the new primary.
-            self.generation += 1
-            await self.node(slot).lane(lane).drop()
+            # A primary that became a replica: the address may lead to the new primary by now.
+            await node.lane(lane).drop()
         if isinstance(reply, ResponseError):
             raise NotSent(f"Redis refused: {reply}")
         return reply
+
+    async def _once_more(
+        self,
+        asked: asyncio.Future[Reply],
+        began: float,
+        lane: Lane,
+        command: bytes,
+        seconds: float | None,
+    ) -> Reply:
+        """The reply, asked for again when the connection broke early: it had idled, perhaps.
+
+        Whatever the journal sends may happen twice without harm, and an append does not.
+        """
+        try:
+            return await asked
+        except OutcomeUnknown:
+            left = (seconds or self._seconds) - (asyncio.get_running_loop().time() - began)
+            if left < (seconds or self._seconds) / 2:
+                raise
+            return await lane.ask(command, left)
+
+    async def _elsewhere(self, slot: int, node: Node, refusal: ResponseError) -> Node | None:
+        """Where to send a command that was refused; None when it was refused for good."""
+        if isinstance(refusal, MovedError):
+            await self.refresh()
+            return self.node(slot)
+        if isinstance(refusal, AskError):
+            return self._node((refusal.host, refusal.port))
+        if isinstance(refusal, TryAgainError | ClusterDownError):
+            await asyncio.sleep(PAUSE_SECONDS)
+            await self.refresh()
+            return self.node(slot)
+        if "Function not found" in str(refusal):
+            await self.load([node])
+            return node
+        return None
 
     async def refresh(self) -> None:
         """Read the map of the cluster again; several at once read it once."""
@@ -163,7 +216,29 @@ class Routes:
         await asyncio.shield(self._refreshing)
 
     async def close(self) -> None:
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
+
+    def _suspect(self) -> None:
+        """A node does not answer: perhaps its slots have moved, which only others can say."""
+        now = asyncio.get_running_loop().time()
+        if self.clustered and self._refreshing is None and now >= self._suspect_at:
+            self._suspect_at = now + SUSPECT_SECONDS
+            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing.add_done_callback(self._refreshed)
+
+    async def _greet(self, node: Node, connection: Connection) -> None:
+        """Notice when another server answers at an address than the one before."""
+        await connection.send_command("INFO", "server")
+        try:
+            reply = await connection.read_response(disable_decoding=True)
+        except ResponseError:
+            return
+        server = _lines(reply).get("run_id", "")
+        if node.server not in ("", server):
+            self.generation += 1
+        node.server = server
 
     def _refreshed(self, task: asyncio.Task[None]) -> None:
         self._refreshing = None
@@ -197,7 +272,7 @@ class Routes:
     def _node(self, address: Address) -> Node:
         node = self._nodes.get(address)
         if node is None:
-            node = Node(address, lambda: self._connection(address), self._seconds)
+            node = Node(address, lambda: self._connection(address), self._greet, self._seconds)
             self._nodes[address] = node
         return node
 
@@ -220,6 +295,11 @@ class Routes:
         return connection
 
 
+async def told(node: Node, *sections: str) -> dict[str, str]:
+    """What a node says of itself. Raises StorageFailure."""
+    return _lines(await _expect(node.slow.ask(pack("INFO", *sections))))
+
+
 async def _expect(asked: asyncio.Future[Reply]) -> Any:
     """A reply that is no error. Raises StorageFailure."""
     reply = await asked
@@ -234,5 +314,7 @@ def _address(primary: Sequence[Any], told_by: Node) -> Address:
     return (host or told_by.address[0], int(primary[1]))
 
 
-def _text(reply: Any) -> str:
-    return reply.decode() if isinstance(reply, bytes) else str(reply)
+def _lines(info: bytes) -> dict[str, str]:
+    """The fields of an answer to INFO."""
+    lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
+    return {name: value for name, _, value in lines}

@@ -92,9 +92,7 @@ class Runs:
         partition = self._places.of(key)
         version = remembered.version if remembered else ABSENT
         try:
-            command = GATHER(
-                (partition.log,), place_of(key), version, len(actions), *actions, *above
-            )
+            command = GATHER(partition.keys, place_of(key), version, len(actions), *actions, *above)
         except UnicodeEncodeError as error:
             raise StorageFailure(f"an id cannot be stored: {error}") from error
         reply = await self._routes.call(partition.slot, command, "reads")
@@ -224,4 +222,4 @@ def _bring(partition: Partition, key: Key, version: bytes, past: Reloaded, now_n
     for approval in state.approvals.values():
         place = (project_id, state.environment, key[1], approval.id)
         words += [approval.id, rows.encode(approval), rows.due(approval.expires_ns, *place)]
-    return BRING((partition.log,), *words)
+    return BRING(partition.keys, *words)

@@ -13,20 +13,19 @@ from typing import Any
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Refused
 from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_above import Above, Ancestry
+from gateway.storage.server.journal_above import NOTHING, Above, Ancestry
 from gateway.storage.server.journal_admission import Records, refusal, wanted_actions
 from gateway.storage.server.journal_backlog import full
 from gateway.storage.server.journal_counters import Counters
 from gateway.storage.server.journal_intake import Limits, Prepared, command
 from gateway.storage.server.journal_keys import Places
-from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown
+from gateway.storage.server.journal_lane import NotSent
 from gateway.storage.server.journal_routes import Routes
 from gateway.storage.server.journal_runs import Run, Runs
 
 TRIES_MAX = 40
 # From then on the run is leased for the next try.
 LEASE_AFTER = 3
-SENT_AGAIN_MAX = 2
 
 
 class Trying:
@@ -48,21 +47,21 @@ class Trying:
         self._counters = counters
         self._limits = limits
 
-    async def append(self, prepared: Prepared, above: Above) -> int | Refused:
+    async def append(self, prepared: Prepared) -> int | Refused:
         """The first seq. Raises StorageFailure; OutcomeUnknown when it may have been written."""
         hold = await self._counters.covered(prepared.append)
         if hold is None:
             return Refused("predicate")
         run = self._runs.remembered(prepared.key)
         for number in range(TRIES_MAX):
-            outcome = await self._try(prepared, run, above, hold, leases=number >= LEASE_AFTER)
+            outcome = await self._try(prepared, run, hold, leases=number >= LEASE_AFTER)
             if isinstance(outcome, int | Refused):
                 return outcome
             run = outcome
         raise NotSent("the run changes too fast")
 
     async def _try(
-        self, prepared: Prepared, run: Run | None, above: Above, hold: str, *, leases: bool
+        self, prepared: Prepared, run: Run | None, hold: str, *, leases: bool
     ) -> int | Refused | Run | None:
         """One try upon `run`; None reads it. The outcome, or what the next try is to build on."""
         append, key = prepared.append, prepared.key
@@ -80,15 +79,25 @@ class Trying:
             return Refused(why) if certain else None
         if run.reloaded is not None:
             return await self._runs.bring(key, run, prepared.now_ns)
+        above = await self._above(prepared, run)
+        if above.halted:
+            return Refused("halted")
         await self._runs.content_key(run, append.user_id)
         partition = self._places.of(key)
         packed, after = command(
             prepared, run, records, partition, above, hold, self._limits, leases=leases
         )
-        reply = await self._send(partition.slot, packed)
+        reply = await self._routes.call(partition.slot, packed)
         if isinstance(reply, int):
             return self._written(prepared, after, reply)
         return await self._answered(prepared, reply)
+
+    async def _above(self, prepared: Prepared, run: Run) -> Above:
+        """The runs above, of which none may be halted when something is let through."""
+        if not prepared.append.allows:
+            return NOTHING
+        parent = run.state.parent_run_id or prepared.append.parent_run_id
+        return await self._ancestry.above(prepared.key, parent)
 
     def _written(self, prepared: Prepared, after: Run, reply: int) -> int:
         if reply > 0:
@@ -121,15 +130,3 @@ class Trying:
             await self._ancestry.spread(prepared.place, token, reply[1])
             return self._runs.remembered(prepared.key)
         raise StorageFailure(f"Redis answered what nobody asked: {kind!r}")
-
-    async def _send(self, slot: int, packed: bytes) -> Any:
-        """Send the command; again when its outcome is unknown, since it happens once at most."""
-        for _ in range(SENT_AGAIN_MAX - 1):
-            started = asyncio.get_running_loop().time()
-            try:
-                return await self._routes.call(slot, packed)
-            except OutcomeUnknown:
-                # A connection that broke leaves time for another; a deadline that passed does not.
-                if asyncio.get_running_loop().time() - started > 0.1:
-                    raise
-        return await self._routes.call(slot, packed)

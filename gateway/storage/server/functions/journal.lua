@@ -1,10 +1,12 @@
 #!lua name=checkrein_journal_VERSION
 
 -- The journal's Functions. Each touches the keys of one partition (or of one counter), all of
--- which share a hash tag, and whose names are made from the partition's log, KEYS[1]. Each looks
--- first and writes last: Redis does not roll back.
+-- which share a hash tag, and whose names are made from the partition's log, KEYS[1]. KEYS[2] never
+-- exists, so that Redis runs none of them while it moves the slot. Each looks first and writes
+-- last: Redis does not roll back.
 
 local MAX = 9007199254740991
+local RECENT_LAST = 49
 
 -- What comes due is in sets sorted by their members, which begin with the time in 20 digits:
 -- nanoseconds do not fit a score.
@@ -129,7 +131,7 @@ local function append(keys, args)
     local below = redis.call('SMEMBERS', base .. 'below:' .. id)
     local halting = redis.call('GET', base .. 'halting:' .. id) or ''
     if #below > 0 and string.match(halting, '^(.*) %d+$') ~= args[12] then
-      redis.call('SET', base .. 'halting:' .. id, args[12] .. ' ' .. whole(ms))
+      redis.call('SET', base .. 'halting:' .. id, args[12] .. ' ' .. whole(ms), 'EX', 3600)
       return {'spread', below}
     end
     redis.call('DEL', base .. 'halting:' .. id)
@@ -160,7 +162,7 @@ local function append(keys, args)
     if args[n + 2] == '1' then
       if not fresh then redis.call('LREM', base .. 'recent:' .. id, 1, action) end
       redis.call('LPUSH', base .. 'recent:' .. id, action)
-      redis.call('LTRIM', base .. 'recent:' .. id, 0, 49)
+      redis.call('LTRIM', base .. 'recent:' .. id, 0, RECENT_LAST)
     end
     if args[n + 3] ~= '' then
       redis.call('HSET', base .. 'open:' .. id, due, args[n + 3])
@@ -247,6 +249,7 @@ local function unhalt(keys, args)
   return 0
 end
 
+-- Forget a halt above that did not come. KEYS: log. ARGV: place of the run above, token.
 local function unmark(keys, args)
   local base = string.sub(keys[1], 1, -4)
   local found = redis.call('HGET', base .. 'halts', args[1])
@@ -275,6 +278,16 @@ local function event(keys, args)
   local range = redis.call('XRANGE', keys[1], entry, entry)
   if #range == 0 then return false end
   return {id, seq, range[1][2][2]}
+end
+
+-- The oldest records of a partition, flat: (entry, bytes) each. ARGV: how many at most.
+local function oldest(keys, args)
+  local flat = {}
+  for _, found in ipairs(redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[1])) do
+    flat[#flat + 1] = found[1]
+    flat[#flat + 1] = found[2][2]
+  end
+  return flat
 end
 
 -- Where these events were placed, settled or not. ARGV: placed field. First seq or 0.
@@ -312,6 +325,7 @@ local function own(keys, args)
   return token
 end
 
+-- Give a partition back. KEYS: log. ARGV: owner, fencing token.
 local function disown(keys, args)
   local key = string.sub(keys[1], 1, -4) .. 'owner'
   if redis.call('HGET', key, 'token') == args[2]
@@ -379,6 +393,7 @@ local function reserve(keys, args)
   return {whole(math.min(used, MAX)), overdue}
 end
 
+-- Give back a hold. KEYS: counter. ARGV: hold.
 local function release(keys, args)
   return redis.call('HDEL', keys[1], 'r:' .. args[1])
 end
@@ -441,31 +456,47 @@ local function tidy(keys, args)
   return gone
 end
 
-redis.register_function('cr_append_VERSION', append)
-redis.register_function('cr_bring_VERSION', bring)
-redis.register_function('cr_above_VERSION', above)
-redis.register_function('cr_mark_VERSION', mark)
-redis.register_function('cr_unhalt_VERSION', unhalt)
-redis.register_function('cr_unmark_VERSION', unmark)
-redis.register_function('cr_evict_VERSION', evict)
-redis.register_function('cr_own_VERSION', own)
-redis.register_function('cr_disown_VERSION', disown)
-redis.register_function('cr_settle_VERSION', settle)
-redis.register_function('cr_reserve_VERSION', reserve)
-redis.register_function('cr_release_VERSION', release)
-redis.register_function('cr_move_VERSION', move)
-redis.register_function('cr_moved_VERSION', moved)
-redis.register_function('cr_resolve_VERSION', resolve)
-redis.register_function('cr_tidy_VERSION', tidy)
-redis.register_function{
-  function_name = 'cr_gather_VERSION', callback = gather, flags = {'no-writes'},
-}
-redis.register_function{
-  function_name = 'cr_decision_VERSION', callback = decision, flags = {'no-writes'},
-}
-redis.register_function{
-  function_name = 'cr_event_VERSION', callback = event, flags = {'no-writes'},
-}
-redis.register_function{
-  function_name = 'cr_placed_VERSION', callback = placed, flags = {'no-writes'},
-}
+-- A worker lives. KEYS: workers. ARGV: worker, milliseconds. How many do, this one included.
+local function beat(keys, args)
+  local ms, alive = now(), 1
+  local known = redis.call('HGETALL', keys[1])
+  for n = 1, #known, 2 do
+    local silent = ms - tonumber(known[n + 1])
+    if known[n] ~= args[1] and silent <= tonumber(args[2]) then alive = alive + 1 end
+    if silent > 100 * tonumber(args[2]) then redis.call('HDEL', keys[1], known[n]) end
+  end
+  redis.call('HSET', keys[1], args[1], whole(ms))
+  return alive
+end
+
+local function register(name, callback, flags)
+  redis.register_function{
+    function_name = 'cr_' .. name .. '_VERSION', callback = callback, flags = flags,
+  }
+end
+
+register('append', append, {})
+register('bring', bring, {})
+register('above', above, {})
+register('mark', mark, {})
+register('reserve', reserve, {})
+
+register('gather', gather, {'no-writes'})
+register('decision', decision, {'no-writes'})
+register('event', event, {'no-writes'})
+register('oldest', oldest, {'no-writes'})
+register('placed', placed, {'no-writes'})
+
+-- These make room, or are needed by what makes room: they run when the memory is full as well.
+register('settle', settle, {'allow-oom'})
+register('beat', beat, {'allow-oom'})
+register('own', own, {'allow-oom'})
+register('disown', disown, {'allow-oom'})
+register('evict', evict, {'allow-oom'})
+register('tidy', tidy, {'allow-oom'})
+register('unhalt', unhalt, {'allow-oom'})
+register('unmark', unmark, {'allow-oom'})
+register('release', release, {'allow-oom'})
+register('move', move, {'allow-oom'})
+register('moved', moved, {'allow-oom'})
+register('resolve', resolve, {'allow-oom'})
