@@ -1,4 +1,4 @@
-"""A database of its own for each test, on the PostgreSQL that all tests share."""
+"""A database for each test, on the PostgreSQL that all tests share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.servers import postgres
 
 @pytest.fixture
 async def place():
-    async with postgres.place(postgres.shared()) as found:
+    async with postgres.emptied(postgres.shared()) as found:
         yield found
 
 

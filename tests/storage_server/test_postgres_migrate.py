@@ -136,12 +136,12 @@ async def test_a_gateway_of_a_newer_release_waits_for_its_migrations(empty):
         await open_ledger(empty.gateway)
 
 
-async def test_a_gateway_of_the_release_before_serves_on_a_newer_schema(place):
+async def test_a_gateway_of_the_release_before_serves_on_a_newer_schema(empty):
     """Gateways are replaced one by one, behind the migration."""
     newer = Migration("9999_newer.sql", "ALTER TABLE checkrein.run ADD COLUMN more text;")
-    await migrate(place.owner, [*shipped(), newer])
+    await migrate(empty.owner, [*shipped(), newer])
 
-    ledger = await open_ledger(place.gateway)
+    ledger = await open_ledger(empty.gateway)
 
     assert await ledger.run("prj_1", "run_1") is None
     await ledger.close()

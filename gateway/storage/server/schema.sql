@@ -619,7 +619,29 @@ GRANT SELECT ON TABLE checkrein.action TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.action TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.approval TO checkrein_gateway;
-GRANT SELECT,INSERT,UPDATE ON TABLE checkrein.approval TO checkrein_worker;
+GRANT SELECT,INSERT ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(run_id) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(environment) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(action_id) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(decision_id) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(tool) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(arguments_digest) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(policy_digest) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(rules) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(requested_at) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(expires_at) ON TABLE checkrein.approval TO checkrein_worker;
+
+GRANT UPDATE(status) ON TABLE checkrein.approval TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.blob TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.blob TO checkrein_worker;
@@ -635,7 +657,43 @@ GRANT SELECT ON TABLE checkrein.migration TO checkrein_worker;
 GRANT SELECT,INSERT ON TABLE checkrein.policy_version TO checkrein_gateway;
 
 GRANT SELECT ON TABLE checkrein.run TO checkrein_gateway;
-GRANT SELECT,INSERT,UPDATE ON TABLE checkrein.run TO checkrein_worker;
+GRANT SELECT,INSERT ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(environment) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(started_at) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(last_at) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(name) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(agent_id) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(user_id) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(parent_run_id) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(external_id) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(status) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(ended_at) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(events) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(actions) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(blocked) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(warned) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(approvals) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(errors) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(halted) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT UPDATE(spend) ON TABLE checkrein.run TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.run_secret TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.run_secret TO checkrein_worker;
