@@ -173,12 +173,14 @@ async def _keep(connection: object) -> None:
 
 async def _abandon(connection: Connection, error: BaseException) -> None:
     """End a transaction that failed; a connection whose state is unknown is ended with it."""
-    if not connection.is_closed() and isinstance(error, Exception) and not connection_lost(error):
+    if isinstance(error, Exception) and not connection_lost(error):
         with contextlib.suppress(TimeoutError, *DRIVER):
             async with asyncio.timeout(ROLLBACK_SECONDS):
                 await connection.execute("ROLLBACK")
-            return
-    connection.terminate()
+                return
+    # One that the server has left may be out of the pool's hands already.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _check_role(database: Database, role: Role) -> None:
