@@ -126,8 +126,9 @@ class Database:
     async def _transaction(self, project_id: str) -> AsyncIterator[Connection]:
         try:
             async with asyncio.timeout(self._limits.call_seconds):
-                connection = await self._begun(project_id)
+                connection = await self._pool.acquire()
                 try:
+                    await self._begin(connection, project_id)
                     yield connection
                     await connection.execute("COMMIT")
                 except BaseException as error:
@@ -137,28 +138,6 @@ class Database:
                     await self._pool.release(connection)
         except (TimeoutError, *DRIVER) as error:
             raise failure(error) from error
-
-    async def _begun(self, project_id: str) -> Connection:
-        """A connection within a new transaction. One that the server has left is passed over:
-        when it comes back, all of them are dead at once."""
-        for _ in range(self._limits.connections):
-            connection = await self._pool.acquire()
-            try:
-                await self._begin(connection, project_id)
-                return connection
-            except BaseException as error:
-                await _abandon(connection, error)
-                await self._pool.release(connection)
-                if not connection_lost(error):
-                    raise
-        connection = await self._pool.acquire()
-        try:
-            await self._begin(connection, project_id)
-        except BaseException as error:
-            await _abandon(connection, error)
-            await self._pool.release(connection)
-            raise
-        return connection
 
     async def _begin(self, connection: Connection, project_id: str) -> None:
         statement = str(round(self._limits.statement_seconds * 1000))
