@@ -179,6 +179,23 @@ async def test_a_partition_asked_by_its_name_shows_nothing(place, worker):
     await connection.close()
 
 
+async def test_verification_finds_runs_on_all_days_also_those_without_a_row(place, worker):
+    days = [today() - timedelta(days=n) for n in (0, 1, 5)]
+    far = ["1970-01-01", "9999-12-31", str(today() - timedelta(days=3000))]
+    names = [f"run_{n}_{at}" for n in range(3) for at in (*days, *far)]
+    for run_id in names:
+        await worker.record(run(run_id, run_id.partition("_")[2].partition("_")[2]), {})
+    other = persist(events.started(), 1, "run_0", project_id="prj_0")
+    await worker.record([other], {})
+    wanted = [("prj_0", "run_0"), *((PROJECT, run_id) for run_id in sorted(names))]
+
+    assert await worker.all_runs() == wanted
+
+    async with place.superuser() as connection:
+        await connection.execute("DELETE FROM checkrein.run")
+    assert await worker.all_runs() == wanted
+
+
 @pytest.mark.parametrize("statement", ["LAST", "PAGE", "BLOBS"])
 async def test_a_run_is_looked_for_in_one_partition(place, worker, statement):
     """With a year of days, planning for all of them costs more than the answer."""

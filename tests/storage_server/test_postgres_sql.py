@@ -11,7 +11,7 @@ import pytest
 from gateway.storage.server import ledger_reads, ledger_writes
 
 # Verification looks at every run of every project.
-ACROSS_PROJECTS = {"ALL_RUNS"}
+ACROSS_PROJECTS = {"ALL_ROWS", "ALL_DAYS", "ALL_OF_DAY", "ALL_OTHERS"}
 TENANT = r"checkrein\.(?:event|blob|run_secret|run|action|approval)\b"
 LOOKED_INTO = re.compile(rf"\b(?:FROM|JOIN|UPDATE)\s+{TENANT}(?:\s+AS\s+\w+)?")
 CONDITION = re.compile(r"\b(?:WHERE|ON)\s+(?:\w+\.)?(\w+) = ")
