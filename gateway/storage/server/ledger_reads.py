@@ -180,21 +180,16 @@ async def runs(
     connection: Connection, project_id: str, wanted: RunFilter, before: Cursor | None, limit: int
 ) -> list[RunRow]:
     """Newest first, behind the cursor (started_at, run_id)."""
-    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
-    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
-    order = ("started_at", "run_id")
-    rows = await _newest(connection, RUNS, project_id, conditions, order, before, limit)
-    return [ledger_rows.run_row(row) for row in rows]
+    text, asked = runs_page(project_id, wanted, before, limit)
+    return [ledger_rows.run_row(tuple(row)) for row in await connection.fetch(text, *asked)]
 
 
 async def approvals(
     connection: Connection, project_id: str, status: str | None, before: Cursor | None, limit: int
 ) -> list[ApprovalRow]:
     """Newest first, behind the cursor (requested_at, approval_id)."""
-    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
-    order = ("requested_at", "approval_id")
-    rows = await _newest(connection, APPROVALS, project_id, conditions, order, before, limit)
-    return [ledger_rows.approval_row(row) for row in rows]
+    text, asked = approvals_page(project_id, status, before, limit)
+    return [ledger_rows.approval_row(tuple(row)) for row in await connection.fetch(text, *asked)]
 
 
 async def approval(connection: Connection, project_id: str, approval_id: str) -> ApprovalRow | None:
@@ -213,15 +208,32 @@ async def all_runs(connection: Connection) -> list[tuple[str, str]]:
     return sorted({(ledger_rows.text_of(row[0]), ledger_rows.text_of(row[1])) for row in rows})
 
 
-async def _newest(
-    connection: Connection,
+def runs_page(
+    project_id: str, wanted: RunFilter, before: Cursor | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement of a page of runs, and what it is asked with."""
+    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
+    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
+    return _newest(RUNS, project_id, conditions, ("started_at", "run_id"), before, limit)
+
+
+def approvals_page(
+    project_id: str, status: str | None, before: Cursor | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement of a page of approvals, and what it is asked with."""
+    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
+    order = ("requested_at", "approval_id")
+    return _newest(APPROVALS, project_id, conditions, order, before, limit)
+
+
+def _newest(
     statement: str,
     project_id: str,
     conditions: list[tuple[str, str]],
     order: tuple[str, str],
     before: Cursor | None,
     limit: int,
-) -> list[tuple[Any, ...]]:
+) -> tuple[str, list[Any]]:
     """A page of a list, newest first."""
     when, name = order
     asked: list[Any] = [project_id, *(value for _, value in conditions)]
@@ -231,8 +243,7 @@ async def _newest(
         asked += before
     text = "".join([statement, *(f" AND {term}" for term in terms)])
     text += f" ORDER BY {when} DESC, {name} DESC LIMIT ${len(asked) + 1}"
-    rows = await connection.fetch(text, *_asked(*asked), limit)
-    return [tuple(row) for row in rows]
+    return text, [*_asked(*asked), limit]
 
 
 def _asked(*values: Any) -> list[Any]:

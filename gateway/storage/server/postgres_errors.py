@@ -17,14 +17,14 @@ DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientE
 
 def connection_lost(error: BaseException) -> bool:
     """Whether the error is about the connection and not about what was asked."""
-    return isinstance(
-        error,
-        asyncpg.PostgresConnectionError
-        | asyncpg.AdminShutdownError
-        | asyncpg.CrashShutdownError
-        | asyncpg.InterfaceError
-        | OSError,
+    away = (
+        asyncpg.PostgresConnectionError,
+        asyncpg.AdminShutdownError,
+        asyncpg.CrashShutdownError,
+        asyncpg.InterfaceError,
+        OSError,
     )
+    return isinstance(error, away) and not isinstance(error, ValueError)
 
 
 def failure(error: BaseException) -> StorageFailure:
@@ -35,4 +35,6 @@ def failure(error: BaseException) -> StorageFailure:
         return StorageFailure("The database took too long over a statement.")
     if isinstance(error, asyncpg.PostgresError):
         return StorageFailure(f"The database refused a statement (SQLSTATE {error.sqlstate}).")
+    if isinstance(error, ValueError):
+        return StorageFailure("The database cannot be asked for such a value.")
     return StorageFailure("The database is away.")
