@@ -59,7 +59,7 @@ async def hot(request, tmp_path):
         if request.param == "embedded":
             opened = Opened(lambda: embedded(tmp_path, ambient))
         else:
-            place = await stack.enter_async_context(postgres.place(postgres.shared()))
+            place = await stack.enter_async_context(postgres.emptied(postgres.shared()))
             opened = Opened(lambda: open_control(place.gateway, ambient))
         yield await opened.open()
         await opened.control.close()

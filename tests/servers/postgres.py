@@ -32,6 +32,27 @@ INSTALL = "apt-get install --yes --no-install-recommends"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 TEMPLATE = "migrated"
+# Migrates and owns; no superuser, so that row-level security holds it too.
+OWNER = "checkrein_owner"
+EMPTY = """
+    SET lock_timeout = '10s';
+    DO $$
+    DECLARE
+        day regclass;
+    BEGIN
+        FOR day IN
+            SELECT inhrelid FROM pg_inherits
+            WHERE inhparent IN ('checkrein.event'::regclass, 'checkrein.blob'::regclass)
+                AND inhrelid::regclass::text ~ '\\d{8}$'
+        LOOP
+            EXECUTE format('DROP TABLE %s', day);
+        END LOOP;
+    END
+    $$;
+    TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run,
+        checkrein.action, checkrein.approval, checkrein.project, checkrein.api_key,
+        checkrein.wrapped_key, checkrein.policy_version RESTART IDENTITY;
+"""
 _numbers = itertools.count(1)
 
 
@@ -88,6 +109,13 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def hand_over(*paths: Path) -> None:
+    """Make these the property of the user that servers run as."""
+    if os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, unprivileged().pw_uid, unprivileged().pw_gid)
+
+
 def unprivileged() -> pwd.struct_passwd:
     return pwd.getpwnam("nobody")
 
@@ -100,9 +128,9 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="checkrein-postgres-"))
         self.port = free_port()
         self.log = self.folder / "log"
+        self.clean: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
-        if os.geteuid() == 0:
-            os.chown(self.folder, unprivileged().pw_uid, unprivileged().pw_gid)
+        hand_over(self.folder)
         self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
 
     @property
@@ -181,7 +209,7 @@ class PostgresServer:
         """A new database, copied from the template."""
         name = f"test_{next(_numbers)}"
         async with self.superuser() as connection:
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template}")
         return name
 
     async def drop(self, database: str) -> None:
@@ -191,10 +219,10 @@ class PostgresServer:
     async def prepare(self) -> None:
         """Make the template: owned and migrated by a role that is no superuser."""
         async with self.superuser() as connection:
-            await connection.execute("CREATE ROLE checkrein_owner LOGIN CREATEROLE")
-            await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER checkrein_owner")
-            await connection.execute("CREATE DATABASE empty OWNER checkrein_owner")
-        await migrate(self.url(TEMPLATE, "checkrein_owner"))
+            await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE")
+            await connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
+            await connection.execute(f"CREATE DATABASE empty OWNER {OWNER}")
+        await migrate(self.url(TEMPLATE, OWNER))
 
     def _answers(self) -> bool:
         ask = [str(self.binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
@@ -244,7 +272,7 @@ class Place:
 
     @property
     def owner(self) -> str:
-        return self.server.url(self.name, "checkrein_owner")
+        return self.server.url(self.name, OWNER)
 
     @asynccontextmanager
     async def superuser(self) -> AsyncIterator[Any]:
@@ -254,9 +282,23 @@ class Place:
 
 @asynccontextmanager
 async def place(server: PostgresServer, template: str = TEMPLATE) -> AsyncIterator[Place]:
-    """A database for one test, dropped behind it."""
+    """A new database for a test that changes more than rows, dropped behind it."""
     name = await server.database(template)
     try:
         yield Place(server, name)
     finally:
         await server.drop(name)
+
+
+@asynccontextmanager
+async def emptied(server: PostgresServer) -> AsyncIterator[Place]:
+    """A migrated database without rows. Making one takes longer than emptying it."""
+    name = server.clean.pop() if server.clean else await server.database()
+    try:
+        yield Place(server, name)
+        async with server.superuser(name) as connection:
+            await connection.execute(EMPTY)
+    except BaseException:
+        await server.drop(name)
+        raise
+    server.clean.append(name)

@@ -33,7 +33,7 @@ async def own():
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(place):
-    database = await open_database(place.gateway, "gateway", limits=Limits(2, 0.2, 20))
+    database = await open_database(place.gateway, "gateway", limits=Limits(2, 1, 20))
 
     with pytest.raises(StorageFailure, match="too long over a statement"):
         async with database.tenant(PROJECT) as connection:
@@ -53,7 +53,7 @@ async def test_a_gateway_s_statements_are_bounded_by_three_seconds(place):
 
 
 async def test_who_waits_for_a_connection_waits_no_longer_than_for_an_answer(place):
-    database = await open_database(place.gateway, "gateway", limits=Limits(1, 20, 0.5))
+    database = await open_database(place.gateway, "gateway", limits=Limits(1, 20, 2))
 
     async def hold() -> None:
         async with database.tenant(PROJECT) as connection:
@@ -86,11 +86,11 @@ async def test_a_caller_that_gives_up_leaves_no_transaction_behind(place):
 
 async def test_a_stopped_server_costs_a_deadline_and_serves_again_when_it_goes_on(own):
     """A black hole: connected, and no answer ever."""
-    ledger = await open_ledger(own.gateway, limits=Limits(2, 1, 1))
-    await ledger.run(PROJECT, "run_1")
+    ledger = await eventually(lambda: open_ledger(own.gateway, limits=Limits(2, 2, 2)))
+    await eventually(lambda: ledger.run(PROJECT, "run_1"))
     own.server.signal(signal.SIGSTOP)
     try:
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(StorageFailure, match="in time"):
                 await asyncio.wait_for(ledger.run(PROJECT, "run_1"), GUARD_SECONDS)
     finally:
@@ -114,7 +114,7 @@ async def test_a_ledger_serves_again_once_the_server_is_back(own):
         await worker.record([persist(events.draft(), 2)], {})
     await asyncio.to_thread(own.server.start)
 
-    assert (await reader.run(PROJECT, "run_1"))["events"] == 1
+    assert await reader.last_seq(PROJECT, "run_1") == 1
     assert await worker.record([persist(events.draft(), 2)], {}) == 1
     assert len(await reader.runs(PROJECT, RunFilter(), None, 10)) == 1
     await worker.close()

@@ -7,7 +7,7 @@ A run's day comes from its row, so that one partition is looked into.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from gateway.domain.projections import ApprovalRow, Indexed, RunRow
@@ -70,9 +70,38 @@ APPROVAL = f"""
     SELECT {APPROVAL_COLUMNS} FROM checkrein.approval WHERE project_id = $1 AND approval_id = $2
 """
 # For verification, which looks at everything: also runs whose projection is gone.
-ALL_RUNS = """
-    SELECT project_id, run_id FROM checkrein.event
-    UNION SELECT project_id, run_id FROM checkrein.run ORDER BY project_id, run_id
+ALL_ROWS = "SELECT project_id, run_id FROM checkrein.run"
+ALL_DAYS = """
+    SELECT to_date(right(c.relname, 8), 'YYYYMMDD')
+    FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'checkrein.event'::regclass AND c.relname ~ '^event_\\d{8}$'
+    ORDER BY 1
+"""
+# From run to run by the index: a day's runs are far fewer than its events.
+ALL_OF_DAY = """
+    WITH RECURSIVE found AS (
+        (SELECT project_id, run_id FROM checkrein.event
+         WHERE run_day = $1 ORDER BY project_id, run_id LIMIT 1)
+        UNION ALL
+        SELECT n.project_id, n.run_id
+        FROM found AS f
+        CROSS JOIN LATERAL (
+            (SELECT e.project_id, e.run_id FROM checkrein.event AS e
+             WHERE e.project_id = f.project_id AND e.run_day = $1 AND e.run_id > f.run_id
+             ORDER BY e.run_id LIMIT 1)
+            UNION ALL
+            (SELECT e.project_id, e.run_id FROM checkrein.event AS e
+             WHERE e.project_id > f.project_id AND e.run_day = $1
+             ORDER BY e.project_id, e.run_id LIMIT 1)
+            LIMIT 1
+        ) AS n
+    )
+    SELECT project_id, run_id FROM found
+"""
+# The days without partitions of their own: few rows, or wrong clocks.
+ALL_OTHERS = """
+    SELECT DISTINCT project_id, run_id FROM checkrein.event
+    WHERE run_day < $1 OR run_day > $2 OR run_day = ANY($3::date[])
 """
 
 _CONDITIONS = {
@@ -151,21 +180,16 @@ async def runs(
     connection: Connection, project_id: str, wanted: RunFilter, before: Cursor | None, limit: int
 ) -> list[RunRow]:
     """Newest first, behind the cursor (started_at, run_id)."""
-    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
-    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
-    order = ("started_at", "run_id")
-    rows = await _newest(connection, RUNS, project_id, conditions, order, before, limit)
-    return [ledger_rows.run_row(row) for row in rows]
+    text, asked = runs_page(project_id, wanted, before, limit)
+    return [ledger_rows.run_row(tuple(row)) for row in await connection.fetch(text, *asked)]
 
 
 async def approvals(
     connection: Connection, project_id: str, status: str | None, before: Cursor | None, limit: int
 ) -> list[ApprovalRow]:
     """Newest first, behind the cursor (requested_at, approval_id)."""
-    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
-    order = ("requested_at", "approval_id")
-    rows = await _newest(connection, APPROVALS, project_id, conditions, order, before, limit)
-    return [ledger_rows.approval_row(row) for row in rows]
+    text, asked = approvals_page(project_id, status, before, limit)
+    return [ledger_rows.approval_row(tuple(row)) for row in await connection.fetch(text, *asked)]
 
 
 async def approval(connection: Connection, project_id: str, approval_id: str) -> ApprovalRow | None:
@@ -174,19 +198,42 @@ async def approval(connection: Connection, project_id: str, approval_id: str) ->
 
 
 async def all_runs(connection: Connection) -> list[tuple[str, str]]:
-    rows = await connection.fetch(ALL_RUNS)
-    return [(ledger_rows.text_of(row[0]), ledger_rows.text_of(row[1])) for row in rows]
+    days = [row[0] for row in await connection.fetch(ALL_DAYS)]
+    first, last = (days[0], days[-1]) if days else (date.max, date.min)
+    between = [first + timedelta(days=n) for n in range((last - first).days)] if days else []
+    rows = await connection.fetch(ALL_ROWS)
+    rows += await connection.fetch(ALL_OTHERS, first, last, sorted({*between} - {*days}))
+    for day in days:
+        rows += await connection.fetch(ALL_OF_DAY, day)
+    return sorted({(ledger_rows.text_of(row[0]), ledger_rows.text_of(row[1])) for row in rows})
 
 
-async def _newest(
-    connection: Connection,
+def runs_page(
+    project_id: str, wanted: RunFilter, before: Cursor | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement of a page of runs, and what it is asked with."""
+    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
+    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
+    return _newest(RUNS, project_id, conditions, ("started_at", "run_id"), before, limit)
+
+
+def approvals_page(
+    project_id: str, status: str | None, before: Cursor | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement of a page of approvals, and what it is asked with."""
+    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
+    order = ("requested_at", "approval_id")
+    return _newest(APPROVALS, project_id, conditions, order, before, limit)
+
+
+def _newest(
     statement: str,
     project_id: str,
     conditions: list[tuple[str, str]],
     order: tuple[str, str],
     before: Cursor | None,
     limit: int,
-) -> list[tuple[Any, ...]]:
+) -> tuple[str, list[Any]]:
     """A page of a list, newest first."""
     when, name = order
     asked: list[Any] = [project_id, *(value for _, value in conditions)]
@@ -196,8 +243,7 @@ async def _newest(
         asked += before
     text = "".join([statement, *(f" AND {term}" for term in terms)])
     text += f" ORDER BY {when} DESC, {name} DESC LIMIT ${len(asked) + 1}"
-    rows = await connection.fetch(text, *_asked(*asked), limit)
-    return [tuple(row) for row in rows]
+    return text, [*_asked(*asked), limit]
 
 
 def _asked(*values: Any) -> list[Any]:

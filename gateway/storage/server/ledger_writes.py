@@ -145,7 +145,7 @@ _SQL_TYPES = {"int": "bigint", "bool": "boolean"}
 def _upsert(table: str, shape: type[Struct], key: tuple[str, ...], *more: tuple[str, str]) -> str:
     """The statement that puts rows of this shape in their places; `more` are columns that stay."""
     fields = [(name, _SQL_TYPES.get(str(kind), "text")) for name, kind in _typed(shape)]
-    columns = [*more, *fields]
+    columns = [*fields, *more]
     arrays = ", ".join(f"${n}::{kind}[]" for n, (_, kind) in enumerate(columns, 1))
     changes = ", ".join(f"{name} = excluded.{name}" for name, _ in fields if name not in key)
     return (
@@ -304,7 +304,7 @@ async def _write(
     blobs = _blob_rows(linked, numbers)
     if blobs:
         await connection.execute(INSERT_BLOBS, *runs, *zip(*blobs, strict=True))
-    after = [[known.days[place], *ledger_rows.values(row)] for place, row in projected.runs.items()]
+    after = [[*ledger_rows.values(row), known.days[place]] for place, row in projected.runs.items()]
     await _put(connection, PUT_RUNS, after, len(RunRow.__struct_fields__) + 1)
     kept = [(*place, secrets[place]) for place in projected.runs if place in secrets]
     await _put(connection, INSERT_SECRETS, kept, 3)

@@ -17,7 +17,7 @@ import asyncpg
 from msgspec import Struct
 
 from gateway.errors import StorageFailure
-from gateway.storage.server.postgres import CONNECT_SECONDS, DRIVER, failure
+from gateway.storage.server.postgres_errors import CONNECT_SECONDS, DRIVER, failure
 
 PACKAGE = "gateway.storage.server"
 WAIT = "60s"

@@ -18,11 +18,12 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from gateway.errors import StorageFailure
+from gateway.storage.server.migrate import shipped
+from gateway.storage.server.postgres_errors import CONNECT_SECONDS, DRIVER, connection_lost, failure
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Role = Literal["gateway", "worker"]
 
-CONNECT_SECONDS = 3.0
 CLOSE_SECONDS = 5.0
 ROLLBACK_SECONDS = 1.0
 
@@ -43,10 +44,9 @@ WHO = """
     FROM pg_roles, pg_namespace AS n
     WHERE rolname = current_user AND n.nspname = 'checkrein'
 """
+DONE = "SELECT name FROM checkrein.migration"
 NOT_MIGRATED = "The database has no tables of Checkrein's: run `checkrein migrate` first."
-
-# What asyncpg raises, besides what the network does.
-DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+BEHIND = "The database lacks what this release needs: run `checkrein migrate` first."
 
 
 class Limits(Struct, frozen=True):
@@ -86,6 +86,7 @@ async def open_database(
         database = Database(pool, bounds)
         try:
             await _check_role(database, role)
+            await _check_tables(database)
         except BaseException:
             await database.close()
             raise
@@ -125,8 +126,9 @@ class Database:
     async def _transaction(self, project_id: str) -> AsyncIterator[Connection]:
         try:
             async with asyncio.timeout(self._limits.call_seconds):
-                connection = await self._begun(project_id)
+                connection = await self._pool.acquire()
                 try:
+                    await self._begin(connection, project_id)
                     yield connection
                     await connection.execute("COMMIT")
                 except BaseException as error:
@@ -137,56 +139,11 @@ class Database:
         except (TimeoutError, *DRIVER) as error:
             raise failure(error) from error
 
-    async def _begun(self, project_id: str) -> Connection:
-        """A connection within a new transaction. One that the server has left is passed over:
-        when it comes back, all of them are dead at once."""
-        for _ in range(self._limits.connections):
-            connection = await self._pool.acquire()
-            try:
-                await self._begin(connection, project_id)
-                return connection
-            except BaseException as error:
-                await _abandon(connection, error)
-                await self._pool.release(connection)
-                if not connection_lost(error):
-                    raise
-        connection = await self._pool.acquire()
-        try:
-            await self._begin(connection, project_id)
-        except BaseException as error:
-            await _abandon(connection, error)
-            await self._pool.release(connection)
-            raise
-        return connection
-
     async def _begin(self, connection: Connection, project_id: str) -> None:
         statement = str(round(self._limits.statement_seconds * 1000))
         idle = str(round(self._limits.call_seconds * 1000))
         await connection.execute(BEGIN)
         await connection.fetchrow(LIMITS, project_id, statement, idle)
-
-
-def connection_lost(error: BaseException) -> bool:
-    """Whether the error is about the connection and not about what was asked."""
-    return isinstance(
-        error,
-        asyncpg.PostgresConnectionError
-        | asyncpg.AdminShutdownError
-        | asyncpg.CrashShutdownError
-        | asyncpg.InterfaceError
-        | OSError,
-    )
-
-
-def failure(error: BaseException) -> StorageFailure:
-    """The driver's error in words that hold nothing of any row."""
-    if isinstance(error, TimeoutError):
-        return StorageFailure("The database did not answer in time.")
-    if isinstance(error, asyncpg.QueryCanceledError):
-        return StorageFailure("The database took too long over a statement.")
-    if isinstance(error, asyncpg.PostgresError):
-        return StorageFailure(f"The database refused a statement (SQLSTATE {error.sqlstate}).")
-    return StorageFailure("The database is away.")
 
 
 async def _keep(connection: object) -> None:
@@ -195,12 +152,14 @@ async def _keep(connection: object) -> None:
 
 async def _abandon(connection: Connection, error: BaseException) -> None:
     """End a transaction that failed; a connection whose state is unknown is ended with it."""
-    if not connection.is_closed() and isinstance(error, Exception) and not connection_lost(error):
+    if isinstance(error, Exception) and not connection_lost(error):
         with contextlib.suppress(TimeoutError, *DRIVER):
             async with asyncio.timeout(ROLLBACK_SECONDS):
                 await connection.execute("ROLLBACK")
-            return
-    connection.terminate()
+                return
+    # One that the server has left may be out of the pool's hands already.
+    with contextlib.suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _check_role(database: Database, role: Role) -> None:
@@ -219,3 +178,11 @@ async def _check_role(database: Database, role: Role) -> None:
     other: Role = "worker" if role == "gateway" else "gateway"
     if not found[role] or found[other]:
         raise StorageFailure(f"The database user must be a member of checkrein_{role} alone.")
+
+
+async def _check_tables(database: Database) -> None:
+    """All migrations of this release were applied. Those of a newer one suit it."""
+    async with database.across() as connection:
+        done = {row["name"] for row in await connection.fetch(DONE)}
+    if not {file.name for file in shipped()} <= done:
+        raise StorageFailure(BEHIND)

@@ -15,7 +15,7 @@ async def opened(request, tmp_path):
     if request.param == "embedded":
         yield lambda: embedded.open_ledger(tmp_path / "ledger.db")
         return
-    async with postgres.place(postgres.shared()) as place:
+    async with postgres.emptied(postgres.shared()) as place:
         yield lambda: server.open_ledger(place.worker, "worker")
 
 

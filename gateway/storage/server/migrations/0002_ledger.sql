@@ -164,7 +164,6 @@ BEGIN
             'USING (true) WITH CHECK (true)',
             name
         );
-        EXECUTE format('GRANT UPDATE ON checkrein.%I TO checkrein_worker', name);
     END LOOP;
     -- A partition that is asked by its own name shows nothing to anybody.
     FOREACH name IN ARRAY ARRAY['event_other', 'blob_other'] LOOP
@@ -176,3 +175,11 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Whose a row is and where its events lie is said once.
+GRANT UPDATE (environment, started_at, last_at, name, agent_id, user_id, parent_run_id, external_id,
+    status, ended_at, events, actions, blocked, warned, approvals, errors, halted, spend)
+    ON checkrein.run TO checkrein_worker;
+GRANT UPDATE (run_id, environment, action_id, decision_id, tool, arguments_digest, policy_digest,
+    rules, requested_at, expires_at, status)
+    ON checkrein.approval TO checkrein_worker;

@@ -1,0 +1,68 @@
+"""Lists stay quick however many runs there are: a page is read from an index, newest first."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from gateway.storage.ports import RunFilter
+from gateway.storage.server import ledger_reads
+from tests.ledger.events import PROJECT
+
+MANY = 30_000
+FILL = f"""
+    INSERT INTO checkrein.run (project_id, run_id, run_day, environment, started_at, last_at,
+        agent_id, status, events, actions, blocked, warned, approvals, errors, halted, spend)
+    SELECT CASE n % 3 WHEN 0 THEN 'prj_2' ELSE '{PROJECT}' END, 'run_' || n, '2026-11-20',
+        CASE n % 1000 WHEN 1 THEN 'staging' ELSE 'production' END,
+        'T' || lpad(n::text, 9, '0'), 'T',
+        'agt_' || n % 500, CASE n % 700 WHEN 1 THEN 'halted' ELSE 'succeeded' END,
+        1, 0, 0, 0, 0, 0, false, '{{}}'
+    FROM generate_series(1, {MANY}) AS n;
+    INSERT INTO checkrein.approval (project_id, approval_id, run_id, environment, action_id,
+        decision_id, tool, arguments_digest, policy_digest, rules, requested_at, expires_at, status)
+    SELECT '{PROJECT}', 'apr_' || n, 'run', 'production', '', '', '', '', '', '[]',
+        'T' || lpad(n::text, 9, '0'), '', CASE n % 900 WHEN 1 THEN 'pending' ELSE 'expired' END
+    FROM generate_series(1, {MANY}) AS n;
+    ANALYZE checkrein.run;
+    ANALYZE checkrein.approval;
+"""
+BEFORE = ("T000015000", "run_15000")
+PAGES = {
+    "all": ledger_reads.runs_page(PROJECT, RunFilter(), None, 50),
+    "further": ledger_reads.runs_page(PROJECT, RunFilter(), BEFORE, 50),
+    "agent": ledger_reads.runs_page(PROJECT, RunFilter(agent_id="agt_7"), BEFORE, 50),
+    "environment": ledger_reads.runs_page(PROJECT, RunFilter(environment="staging"), None, 50),
+    "status": ledger_reads.runs_page(PROJECT, RunFilter(status="halted"), BEFORE, 50),
+    "time": ledger_reads.runs_page(
+        PROJECT, RunFilter(started_after="T000001000", started_before="T000002000"), None, 50
+    ),
+    "approvals": ledger_reads.approvals_page(PROJECT, None, BEFORE, 50),
+    "pending": ledger_reads.approvals_page(PROJECT, "pending", None, 50),
+}
+
+
+async def test_every_page_is_read_from_an_index_in_its_order(place):
+    async with place.superuser() as connection:
+        await connection.execute(FILL)
+    gateway = await asyncpg.connect(place.gateway)
+
+    for name, (text, asked) in PAGES.items():
+        async with gateway.transaction():
+            await gateway.execute(f"SET LOCAL checkrein.project = '{PROJECT}'")
+            rows = await gateway.fetch(f"EXPLAIN (ANALYZE, BUFFERS OFF) {text}", *asked)
+        plan = "\n".join(row[0] for row in rows)
+        assert "Sort" not in plan, f"{name}:\n{plan}"
+        assert "Seq Scan" not in plan, f"{name}:\n{plan}"
+        assert int(removed(plan)) < 100, f"{name}:\n{plan}"
+    await gateway.close()
+
+
+def removed(plan: str) -> str:
+    """How many rows were read for nothing."""
+    return plan.partition("Rows Removed by Filter: ")[2].partition("\n")[0] or "0"
+
+
+@pytest.mark.parametrize("limit", [1, 2**40])
+async def test_a_page_of_nothing_is_empty(reader, limit):
+    assert await reader.runs(PROJECT, RunFilter(), None, limit) == []
