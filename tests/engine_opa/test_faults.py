@@ -207,6 +207,22 @@ async def test_a_flood_of_frames_is_bounded(opa_server):
     assert failures[-5:] == ["unavailable"] * 5
 
 
+async def test_only_so_many_checks_are_opa_s_to_work_on(opa_server):
+    """What waits, waits in the gateway, where it costs OPA nothing to give it up."""
+    async with proxy_to(opa_server.port) as proxy:
+        engine = OpaEngine(proxy.url, Limits(timeout=20, concurrent=3))
+        await engine.load(RULES)
+        while engine.at_work:  # noqa: ASYNC110 - the engine tells nobody
+            await asyncio.sleep(0.01)
+        proxy.most_at_once = 0
+
+        results = await asyncio.gather(*(ask(engine) for _ in range(60)))
+        await engine.close()
+
+    assert results == [ANSWER] * 60
+    assert proxy.most_at_once == 3
+
+
 async def test_checks_in_flight_are_answered_when_the_engine_is_closed(proxied):
     engine, proxy = proxied
     proxy.mode = "hole"
