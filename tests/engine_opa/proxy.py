@@ -30,6 +30,8 @@ class Proxy:
         self.mode = "pass"
         self.words = b""
         self.requests = 0
+        self.at_once = 0
+        self.most_at_once = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -58,7 +60,12 @@ class Proxy:
             behind, ahead = await asyncio.open_connection("127.0.0.1", self._target)
             while request := await _message(reader):
                 self.requests += 1
-                await self._answer(request, writer, behind, ahead)
+                self.at_once += 1
+                self.most_at_once = max(self.most_at_once, self.at_once)
+                try:
+                    await self._answer(request, writer, behind, ahead)
+                finally:
+                    self.at_once -= 1
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:

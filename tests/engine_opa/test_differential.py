@@ -15,7 +15,7 @@ from gateway.domain.rule_results import RuleResult
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.embedded import EmbeddedEngine, Limits
 from gateway.engines.opa import OpaEngine
-from gateway.policies import check, load
+from gateway.policies import check, load, testing
 from gateway.policies.shipped import shipped
 from tests.engine_opa.frames import Frames, texts_of
 
@@ -89,6 +89,17 @@ async def test_shipped_rules_say_the_same_on_both_engines(comparison, policy, ca
     # Frames that no rule minds would prove nothing.
     heard = {name.partition(" ")[0] for name in comparison.counts if " " in name}
     assert heard == set(comparison.rules)
+
+
+async def test_the_golden_cases_of_shipped_policies_hold_on_opa(opa, policy):
+    ruleset = load.load(policy.files)
+    await opa.load(ruleset)
+
+    outcomes, findings = await testing.run_cases(policy.files, ruleset, opa)
+
+    assert [outcome for outcome in outcomes if not outcome.passed] == []
+    assert not findings
+    assert len(outcomes) >= 60
 
 
 async def test_where_the_gateway_itself_would_err_no_engine_says_another_verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -29,14 +30,17 @@ def binary() -> str:
 class OpaServer:
     """An OPA process. Stopped and started again it is empty, under the same address."""
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, *options: str, tls: ssl.SSLContext | None = None) -> None:
         self._binary = binary()
-        self.port = port or free_port()
+        self._options = options
+        self._tls = tls
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -48,7 +52,7 @@ class OpaServer:
         address = f"127.0.0.1:{self.port}"
         options = ["--addr", address, "--log-level", "error", "--skip-version-check"]
         self._process = subprocess.Popen(
-            [self._binary, "run", "--server", *options],
+            [self._binary, "run", "--server", *options, *self._options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -68,16 +72,18 @@ class OpaServer:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=1) as reply:
+            with urllib.request.urlopen(
+                f"{self.url}/health", timeout=1, context=self._tls
+            ) as reply:
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
 
 @contextlib.contextmanager
-def running() -> Iterator[OpaServer]:
+def running(*options: str, tls: ssl.SSLContext | None = None) -> Iterator[OpaServer]:
     """A server that is gone afterwards."""
-    server = OpaServer()
+    server = OpaServer(*options, tls=tls)
     server.start()
     try:
         yield server

@@ -20,11 +20,12 @@ class Breaker:
     def __init__(self, probe: Callable[[], Awaitable[bool]]) -> None:
         self._probe = probe
         self._probing: asyncio.Task[None] | None = None
+        self._closed = False
         self.is_open = False
 
     def suspect(self) -> None:
         """Something failed: find out, in the background, whether anything would succeed."""
-        if self._probing is None:
+        if self._probing is None and not self._closed:
             self._probing = asyncio.get_running_loop().create_task(self._until_it_answers())
 
     async def _until_it_answers(self) -> None:
@@ -37,6 +38,8 @@ class Breaker:
         self._probing = None
 
     async def close(self) -> None:
+        """No probe from here on, whatever else fails."""
+        self._closed = True
         if (probing := self._probing) is not None:
             self._probing = None
             probing.cancel()

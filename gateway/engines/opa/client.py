@@ -70,6 +70,7 @@ class Client(AsyncOpaClient):  # type: ignore[misc] # the library has no types
         self._session: aiohttp.ClientSession | None = None
         self._connections = connections
         self._tls = tls
+        self._closed = False
 
     async def _init_session(self) -> None:
         """The library's has no bound of ours, keeps cookies and unpacks whatever comes."""
@@ -85,6 +86,10 @@ class Client(AsyncOpaClient):  # type: ignore[misc] # the library has no types
             timeout=aiohttp.ClientTimeout(total=60),
         )
 
+    async def close_connection(self) -> None:
+        self._closed = True
+        await super().close_connection()
+
     async def exchange(
         self,
         method: str,
@@ -95,6 +100,8 @@ class Client(AsyncOpaClient):  # type: ignore[misc] # the library has no types
         most: int,
     ) -> Reply:
         """One request below `/v1/` and its reply. Raises Unreachable, ReplyTooLarge."""
+        if self._closed:
+            raise Unreachable("closed")
         if self._session is None:
             await self._init_session()
         try:
@@ -106,7 +113,8 @@ class Client(AsyncOpaClient):  # type: ignore[misc] # the library has no types
                 allow_redirects=False,
             ) as response:
                 return Reply(response.status, await _read(response, most))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
+            # RuntimeError is a session that was closed meanwhile.
             raise Unreachable(type(error).__name__) from error
 
 

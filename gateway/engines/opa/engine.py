@@ -25,7 +25,7 @@ from gateway.policies.rego.builtins import ALLOWED
 PROBE_SECONDS = 2.0
 # For rules that are asked one by one, for loading, for probes.
 SPARE_CONNECTIONS = 16
-BREAKER_SECONDS = 0.5
+BREAKER_SECONDS = 2.0
 
 
 class OpaEngine:

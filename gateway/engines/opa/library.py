@@ -38,6 +38,8 @@ class Library:
         self._copies: OrderedDict[str, Copy] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[Copy]] = {}
         self._not_before: dict[str, float] = {}
+        # When a copy was used, and when that was written down on the server.
+        self._used: dict[str, float] = {}
         self._touched: dict[str, float] = {}
         # Loading and making room take turns, so that none takes away what the other brings.
         self._turn = asyncio.Lock()
@@ -52,7 +54,8 @@ class Library:
         copy = self._copies.get(digest)
         if copy is not None:
             self._copies.move_to_end(digest)
-            if self._is_due(copy.key):
+            now = self._used[copy.key] = self._ambient.monotonic()
+            if now - self._touched.get(copy.key, 0.0) > shelf.TOUCH_SECONDS:
                 self._later(self._touch(copy))
         return copy
 
@@ -147,7 +150,12 @@ class Library:
         """
         try:
             async with self._turn, asyncio.timeout(self._limits.load_wall):
-                old = await shelf.superfluous(self._client, self._limits.rulesets, copy)
+                for other in list(self._copies.values()):
+                    if self._used.get(other.key, 0.0) > self._touched.get(other.key, 0.0):
+                        await self._touch(other)
+                old = await shelf.superfluous(
+                    self._client, self._limits.rulesets, copy, self._ambient.now_ns() / 1e9
+                )
                 for key, place in old.items():
                     for digest in [d for d, other in self._copies.items() if other.key == key]:
                         del self._copies[digest]
@@ -155,15 +163,10 @@ class Library:
         except (TimeoutError, EngineUnavailable):
             _log.warning("rulesets_left_on_opa")
 
-    def _is_due(self, key: str) -> bool:
-        return self._ambient.monotonic() - self._touched.get(key, 0.0) > shelf.TOUCH_SECONDS
-
     async def _touch(self, copy: Copy) -> None:
-        self._touched = {
-            key: at
-            for key, at in self._touched.items()
-            if self._ambient.monotonic() - at < shelf.TOUCH_SECONDS
-        }
+        known = {other.key for other in self._copies.values()} | {copy.key}
+        self._used = {key: at for key, at in self._used.items() if key in known}
+        self._touched = {key: at for key, at in self._touched.items() if key in known}
         self._touched[copy.key] = self._ambient.monotonic()
         try:
             await shelf.touch(self._client, copy, self._ambient.now_ns() / 1e9)

@@ -17,7 +17,10 @@ from gateway.engines.opa.pushing import exchange, remove
 
 SHELF: Final = "data/checkrein_shelf"
 # How often using a version is written down.
-TOUCH_SECONDS: Final = 60.0
+TOUCH_SECONDS: Final = 5.0
+# Used so lately, a version is somebody's current one: it stays, until there are twice too many.
+# Else judging old frames again would push out the policy that other gateways live by.
+LATELY_SECONDS: Final = 15.0
 
 
 class Place(Struct, frozen=True):
@@ -37,15 +40,20 @@ async def touch(client: Client, copy: Copy, seconds: float) -> None:
     await exchange(client, "PUT", f"{SHELF}/{copy.key}", msgspec.json.encode(place))
 
 
-async def superfluous(client: Client, most: int, keep: Copy) -> dict[str, Place]:
-    """The versions used least recently, beyond `most`. Raises EngineUnavailable."""
+async def superfluous(client: Client, most: int, keep: Copy, seconds: float) -> dict[str, Place]:
+    """The versions used least recently, beyond `most`, at this time. Raises EngineUnavailable."""
     reply = await exchange(client, "GET", SHELF)
     try:
         places = msgspec.json.decode(reply.body, type=_Shelf).result
     except NO_JSON:
         return {}
     old = sorted((place.used, key) for key, place in places.items() if key != keep.key)
-    return {key: places[key] for _, key in old[: max(0, len(places) - most)] if _is_ours(key)}
+    found = {
+        key: places[key]
+        for number, (used, key) in enumerate(old[: max(0, len(places) - most)])
+        if used < seconds - LATELY_SECONDS or number < len(places) - 2 * most
+    }
+    return {key: place for key, place in found.items() if _is_ours(key)}
 
 
 async def clear(client: Client, key: str, place: Place) -> None:
