@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.ambient import Ambient
@@ -63,8 +64,12 @@ class Checker:
         self._actions = KeyedLocks()
         self._leases = KeyedLocks()
 
-    async def check(self, caller: Caller, check: ActionCheck, started: float) -> CheckReply:
+    async def check(
+        self, caller: Caller, check: ActionCheck, started: float, *, large: bool = False
+    ) -> CheckReply:
         """The reply to one check. `started` is the monotonic time of its first byte.
+
+        One that is `large` lets others go on between the parts of it that take long.
 
         Raises Conflict for an id that stands for something else, Unavailable when the policy or
         the journal is away: then nothing was decided.
@@ -72,7 +77,11 @@ class Checker:
         ruleset = self._current()
         if ruleset is None:
             raise Unavailable("policy_unavailable", "No policy is active yet.", retry_after=1)
+        if large:
+            await asyncio.sleep(0)
         case = open_case(caller, check, ruleset, self._index, self._ambient)
+        if large:
+            await asyncio.sleep(0)
         try:
             if not case.ids.given:
                 return await self._until_appended(case, started)
