@@ -1,29 +1,25 @@
 """Canonical bytes and digests.
 
 msgspec's sorted output is RFC 8785 as long as no key has a character above U+FFFF (below it the
-order by code points and that by UTF-16 units are the same) and no number is a float. Values outside
-that subset are made over first; the reference implementation writes what is left, which are
-numbers with an exponent.
+order by code points and that by UTF-16 units are the same) and no number is a float that the two
+write differently. Values outside that subset are made over first.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from decimal import Decimal
 from typing import Any
 
 import msgspec
-import rfc8785
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _as_given = msgspec.json.Encoder()
 # Each one class of characters, or two: linear, also on hostile text.
 _ASTRAL = re.compile(rb"[\xf0-\xf7]")
-# A float that is whole, has an exponent, or may be too small to be written without one.
-_OTHERWISE = re.compile(rb"\.0(?![0-9])|[0-9]e|0\.0000")
+# A float that is whole or large, or from 0.000001 up to 0.00001.
+_OTHERWISE = re.compile(rb"\.0(?![0-9])|[0-9]e(?:[0-9]|-6(?![0-9]))")
 _INTEGRAL_MAX = 2.0**53
-_FLOAT_PLAIN_MIN = 1e-4
 _SAME = frozenset({str, int, bool, type(None)})
 
 
@@ -93,18 +89,30 @@ def _utf16(key: str) -> bytes:
 
 
 def _number(value: float) -> Any:
-    """A float, or as JSON text where msgspec would write another one.
+    """A float, or as text where msgspec would write another one than ECMAScript.
 
-    msgspec and ECMAScript write the same shortest digits. From 0.0001 up to 2^53 both write them
-    without an exponent, ECMAScript from 0.000001; a whole number it writes like an integer.
+    Both write the same shortest digits. But ECMAScript writes a whole number like an integer up to
+    10^21, and has an exponent below 0.000001 only, where msgspec has one below 0.00001.
     """
     if -_INTEGRAL_MAX < value < _INTEGRAL_MAX:
         whole = int(value)
         if whole == value:
             return whole
-        size = abs(value)
-        if size >= _FLOAT_PLAIN_MIN:
+        if not (1e-6 <= value < 1e-5 or -1e-5 < value <= -1e-6):
             return value
-        if size >= 1e-6:
-            return msgspec.Raw(format(Decimal(repr(value)), "f").encode())
-    return msgspec.Raw(rfc8785.dumps(value))
+    return msgspec.Raw(_text(value))
+
+
+def _text(value: float) -> bytes:
+    """As ECMAScript writes it, from what msgspec writes: that is ten times as quick as `repr`."""
+    text = _as_given.encode(value)
+    if text[-2:] == b".0":
+        return text[:-2]
+    mantissa, _, exponent = text.partition(b"e")
+    digits = mantissa.replace(b".", b"")
+    if exponent == b"-6":
+        return b"-0.00000" + digits[1:] if value < 0 else b"0.00000" + digits
+    power = int(exponent)
+    if power >= 21:
+        return mantissa + b"e+" + exponent
+    return digits + b"0" * (power + 1 - len(digits) + (value < 0))
