@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.ambient import Ambient
+from gateway.checking.state_view import NONE_ALIKE, Alike, alike_in
 from gateway.domain.check import ActionCheck, RunRef
 from gateway.domain.events import event_of_decision
 from gateway.domain.frame import FrameAction
@@ -30,7 +31,10 @@ class Ids(Struct, frozen=True):
 
 
 class Case(Struct, frozen=True):
-    """One check: who asks, what for, under which rules. `needs` is what those rules read."""
+    """One check: who asks, what for, under which rules. `needs` is what those rules read.
+
+    `alike` are calls like this one in the history that stands in for a run.
+    """
 
     caller: Caller
     check: ActionCheck
@@ -44,6 +48,7 @@ class Case(Struct, frozen=True):
     reads: tuple[Reads, ...]
     likeness: str
     agent_id: str | None
+    alike: Alike = NONE_ALIKE
 
 
 def open_case(
@@ -54,6 +59,9 @@ def open_case(
     action = framed_action(check.action, ids.action_id, ruleset)
     rules = index.rules(ruleset, action.tool, tuple(action.side_effects))
     needs: frozenset[str] = frozenset().union(*(rule.needs for rule in rules))
+    alike_to = likeness(action.tool, action.arguments) if "state" in needs else ""
+    # A run has a history of its own.
+    history = check.history if ids.external_run is None and "state" in needs else []
     parent = check.run.parent_run_id
     run = check.run
     if parent is not None:
@@ -70,8 +78,9 @@ def open_case(
         rules=rules,
         needs=needs,
         reads=tuple(predicate for rule in rules for predicate in rule.reads),
-        likeness=likeness(action.tool, action.arguments) if "state" in needs else "",
+        likeness=alike_to,
         agent_id=caller.agent_id or check.run.agent_id,
+        alike=alike_in(history, action, alike_to) if history else NONE_ALIKE,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.ambient import Ambient
@@ -77,8 +78,12 @@ class Checker:
             base_url=base_url,
         )
 
-    async def check(self, caller: Caller, check: ActionCheck, started: float) -> CheckReply:
+    async def check(
+        self, caller: Caller, check: ActionCheck, started: float, *, large: bool = False
+    ) -> CheckReply:
         """The reply to one check. `started` is the monotonic time of its first byte.
+
+        One that is `large` lets others go on between the parts of it that take long.
 
         Raises Conflict for an id that stands for something else, Unavailable when the policy or
         the journal is away: then nothing was decided.
@@ -86,7 +91,11 @@ class Checker:
         ruleset = self._current()
         if ruleset is None:
             raise Unavailable("policy_unavailable", "No policy is active yet.", retry_after=1)
+        if large:
+            await asyncio.sleep(0)
         case = open_case(caller, check, ruleset, self._index, self._ambient)
+        if large:
+            await asyncio.sleep(0)
         if not case.ids.given:
             return await self._answer(case, started)
         async with self._actions.hold((caller.project_id, case.ids.run_id, case.ids.action_id)):

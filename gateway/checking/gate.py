@@ -117,5 +117,5 @@ def _check_keys(body: bytes, outline: shape.Outline, value: object) -> None:
     written = _encoder.encode(value)
     if written == body or shape.count_keys(shape.outline(written)) == shape.count_keys(outline):
         return
-    place = locate.find(body, locate.is_repeated_key) or ""
+    place = locate.find(body, locate.is_repeated_key, safe_numbers=True) or ""
     raise BadRequest("duplicate_key", "An object names this member twice.", pointer=place)

@@ -115,7 +115,7 @@ def frame_of(
             tool=case.action.tool,
             submitted_digest=case.action.arguments_digest,
             likeness=case.likeness,
-            history=case.check.history if case.ids.external_run is None else [],
+            alike=case.alike,
             labels=labels,
             budgets=budgets.framed(
                 covering, gathered.used, superseded.reservations if superseded else {}

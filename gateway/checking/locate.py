@@ -21,17 +21,19 @@ Offence = Callable[[int, str, Any, set[str]], bool]
 
 # A pointer that names its place with more text than this names an array or object above it.
 _POINTER_CHARS = 1024
+# The parser makes tuples of objects.
+_HOLDING = frozenset({tuple, list})
 
 
-def find(body: bytes, offence: Offence) -> str | None:
-    """The first place of an offence; None when there is none, or when the body is no JSON."""
+def find(body: bytes, offence: Offence, *, safe_numbers: bool = False) -> str | None:
+    """The first place of an offence; None when there is none, or when the body is no JSON.
+
+    With `safe_numbers` no number in it is slow to read.
+    """
+    rough: dict[str, Any] = {"parse_int": _rough_integer, "parse_float": _rough_float}
+    numbers = {} if safe_numbers else rough
     try:
-        document = json.loads(
-            body.decode(),
-            object_pairs_hook=tuple,
-            parse_int=_rough_integer,
-            parse_float=_rough_float,
-        )
+        document = json.loads(body.decode(), object_pairs_hook=tuple, **numbers)
     except (ValueError, RecursionError):
         return None
     found = _search(document, 1, offence)
@@ -83,7 +85,7 @@ def _search_object(
         if offence(depth, key, value, earlier):
             return [key]
         earlier.add(key)
-        found = _search(value, depth + 1, offence)
+        found = _search(value, depth + 1, offence) if type(value) in _HOLDING else None
         if found is not None:
             return [*found, key]
     return None
@@ -94,7 +96,7 @@ def _search_array(items: list[Any], depth: int, offence: Offence) -> list[str] |
     for index, item in enumerate(items):
         if offence(depth, "", item, no_keys):
             return [str(index)]
-        found = _search(item, depth + 1, offence)
+        found = _search(item, depth + 1, offence) if type(item) in _HOLDING else None
         if found is not None:
             return [*found, str(index)]
     return None

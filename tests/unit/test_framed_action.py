@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 
 import pytest
@@ -39,6 +40,20 @@ def test_the_digest_is_that_of_the_rfc_8785_form(arguments):
 @given(st.lists(numbers, max_size=50))
 def test_every_float_is_written_as_in_rfc_8785(values):
     assert canonical.jcs(values) == rfc8785.dumps(values)
+
+
+EDGES = (1e-7, 1e-6, 1e-5, 1e-4, 2.0**53, 1e15, 1e16, 1e17, 1e20, 1e21, 1e22, 5e-324, 1.7e308)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_floats_beside_the_edges_of_each_form_are_written_as_in_rfc_8785(edge):
+    """Where one writer begins to use an exponent, or ends, the other need not."""
+    beside = [math.nextafter(edge, 0.0), edge, math.nextafter(edge, math.inf), edge * 1.2345]
+    for value in (each for near in beside for each in (near, -near) if math.isfinite(each)):
+        assert canonical.jcs([value]) == rfc8785.dumps([value])
+        assert canonical.jcs({"a": value, "b.0": "1e5"}) == rfc8785.dumps(
+            {"a": value, "b.0": "1e5"}
+        )
 
 
 @given(
