@@ -69,6 +69,7 @@ class Checker:
             metrics=metrics,
             context=self._context,
             index=self._index,
+            replies=self._replies,
             spool=spool,
             base_url=base_url,
         )
@@ -168,6 +169,7 @@ class Checker:
         finished = self._ambient.monotonic()
         run = (case.caller.project_id, case.ids.run_id)
         self._context.remember(run, case.check.context, case.check.events)
+        self.outage.recent.note(case, made.append)
         reply = reply_of(
             judgement.decision,
             decision_id=case.ids.decision_id,

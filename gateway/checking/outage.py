@@ -2,8 +2,8 @@
 fail mode holds. Never an answer that is recorded nowhere.
 
 The run's state is unknown then. Rules that need it fail, and so take the fail mode capped by their
-stage; the others count. What was spooled is known here until it is drained, so an action id that
-was used meanwhile is not judged twice.
+stage; the others count. What was spooled is known here until it is drained, and what this process
+decided last for a while, so an action id that was used is not judged twice, and a halt holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gateway.checking.case import Case
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.decided import decided
 from gateway.checking.gathering import covering_of, frame_of, without_state
+from gateway.checking.recent import Recent
 from gateway.checking.replies import Replies
 from gateway.checking.spooled import SpooledDecision, Waiting
 from gateway.checking.state_unknown import StateUnknown
@@ -30,7 +31,7 @@ from gateway.engines.port import Engine
 from gateway.errors import StorageFailure, Unavailable
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
-from gateway.storage.ports import Spool, SpoolEntry
+from gateway.storage.ports import Gathered, Spool, SpoolEntry
 from gateway.telemetry import Metrics, logger
 
 PAGE = 256
@@ -60,6 +61,7 @@ class Outage:
         metrics: Metrics,
         context: ContextMemory,
         index: RuleIndex,
+        replies: Replies,
         spool: Spool | None = None,
         base_url: str = "",
     ) -> None:
@@ -70,7 +72,10 @@ class Outage:
         self._index = index
         self._spool = spool
         self._base_url = base_url
+        self._appended = replies
+        # Apart, because they lack the place in the run that a drained decision has.
         self._replies = Replies()
+        self.recent = Recent()
         self.breaker = Breaker(ambient)
         self.waiting = Waiting()
         self.answers = 0
@@ -134,7 +139,7 @@ class Outage:
         case = _under_new_ids(case, self._ambient)
         now_ns = self._ambient.now_ns()
         covering = covering_of(case, now_ns)
-        gathered = self.waiting.gathered(case)
+        gathered = self._known_of(case)
         framed = frame_of(case, gathered, covering, now_ns, self._context)
         if framed is None:
             assert gathered.action is not None
@@ -169,6 +174,15 @@ class Outage:
         self._metrics.gaps.inc(sum(isinstance(event, Gap) for event in case.check.events))
         return reply
 
+    def _known_of(self, case: Case) -> Gathered:
+        """What is known of the run without the journal: what waits, and what was decided here."""
+        gathered = self.waiting.gathered(case)
+        return replace(
+            gathered,
+            halted=gathered.halted or self.recent.halted(case),
+            action=gathered.action or self.recent.action(case),
+        )
+
     async def _write(self, decision: SpooledDecision) -> None:
         """Durable on return. Its run is kept from the journal from before it is written."""
         assert self._spool is not None
@@ -181,7 +195,7 @@ class Outage:
 
     def _repeated(self, event_id: str) -> CheckReply:
         """What this very attempt was answered before."""
-        reply = self._replies.get(event_id)
+        reply = self._replies.get(event_id) or self._appended.get(event_id)
         if reply is None:
             raise Unavailable(
                 "decision_not_ready", "The recorded decision cannot be read yet.", retry_after=1

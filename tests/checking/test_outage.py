@@ -173,6 +173,28 @@ async def test_what_the_journal_said_of_the_action_before_it_failed_still_holds(
     assert reply.reasons[0].reason.startswith("in_doubt")
 
 
+async def test_what_this_process_decided_before_is_known_though_nobody_is_asked(spooling):
+    """The journal is not even asked any more; an id used before is not judged afresh all the same,
+    and a run that was halted stays so."""
+    first = await spooling.check(run=RUN, action={"id": "a", "attempt": "1"})
+    spooling.always("halt")
+    await spooling.check(run={"id": "halted"})
+    spooling.always()
+    with journal_away(spooling):
+        for number in range(3):
+            await spooling.check(run={"id": f"away {number}"})
+        assert spooling.outage.breaker.is_open
+
+        again = await spooling.check(run=RUN, action={"id": "a", "attempt": "1"})
+        other = await spooling.check(run=RUN, action={"id": "a", "attempt": "2"})
+        child = await spooling.check(run={"id": "below", "parent_run_id": "halted"})
+
+    assert again == first
+    assert (other.enforced, other.durability) == ("block", "spooled")
+    assert other.reasons[0].reason.startswith("in_doubt")
+    assert child.enforced == "halt"
+
+
 async def test_a_halt_in_the_spool_holds(spooling):
     spooling.always("halt")
     with journal_away(spooling):
