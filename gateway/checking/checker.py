@@ -91,7 +91,7 @@ class Checker:
 
     async def _answer(self, case: Case, started: float) -> CheckReply:
         """From the journal, or while it is away as the environment says."""
-        if self.outage.takes(case):
+        if self.outage.takes(case) and not await self.outage.passes(case):
             return await self.outage.reply(case, started)
         try:
             reply = await self._until_appended(case, started)

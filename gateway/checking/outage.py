@@ -8,6 +8,8 @@ decided last for a while, so an action id that was used is not judged twice, and
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from gateway.ambient import Ambient
@@ -35,6 +37,7 @@ from gateway.storage.ports import Gathered, Spool, SpoolEntry
 from gateway.telemetry import Metrics, logger
 
 PAGE = 256
+LOOKS_MAX, LOOK_SECONDS = 40, 0.005
 
 
 class NotAppended(StorageFailure):
@@ -79,6 +82,7 @@ class Outage:
         self.breaker = Breaker(ambient)
         self.waiting = Waiting()
         self.answers = 0
+        self.draining = False
         self._spooling = False
 
     async def recover(self) -> int:
@@ -105,6 +109,18 @@ class Outage:
     def spooling(self) -> bool:
         """Whether the journal is away and the last check was answered from the spool."""
         return self._spooling and self.breaker.is_open
+
+    async def passes(self, case: Case) -> bool:
+        """Whether the run's decisions left the spool in a moment, so that the journal can be asked.
+
+        Only while a drain gets on: else checks that come faster than it would keep their run with
+        the spool for ever.
+        """
+        looks = 0
+        while self.draining and looks < LOOKS_MAX and self.waiting.holds(case):
+            await asyncio.sleep(LOOK_SECONDS)
+            looks += 1
+        return looks > 0 and not self.waiting.holds(case)
 
     def answered(self) -> None:
         self.answers += 1

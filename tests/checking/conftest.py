@@ -68,7 +68,7 @@ class Bench:
             tools=(make.payment_tool(),),
         )
         self.master = new_secret()
-        self.spool_bytes = 1 << 20
+        self.spool_bytes = 64 << 20
 
     async def open(self) -> Bench:
         self.control = EmbeddedControl(self.folder / "control.db", self.ambient)
@@ -94,7 +94,9 @@ class Bench:
             "ambient": self.ambient,
             "metrics": self.metrics,
         }
-        self.spool = FileSpool(self.folder / "spool", self.master, self.spool_bytes)
+        self.spool = FileSpool(
+            self.folder / "spool", self.master, self.spool_bytes, segment_bytes=20_000
+        )
         self.checker = Checker(
             current=lambda: self.rules,
             engine=self.engine,

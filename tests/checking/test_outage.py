@@ -5,6 +5,7 @@ The journal's own file may not grow here, which is what a full disk is to it; th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import resource
@@ -222,6 +223,26 @@ async def test_a_run_stays_with_the_spool_until_it_is_drained(spooling):
     assert (same.durability, other.durability) == ("spooled", "fsync")
     assert await drained(spooling) == 2
     assert (await spooling.check(run=RUN)).seq == 4
+
+
+async def test_a_busy_run_comes_back_from_the_spool(spooling):
+    """Many ask in one run all the time; the drain gets on all the same."""
+    with journal_away(spooling):
+        for _ in range(20):
+            await asyncio.gather(*(spooling.check(run=RUN) for _ in range(10)))
+    stop = asyncio.Event()
+    draining = asyncio.create_task(spooling.drain.run(stop))
+
+    async def ask() -> None:
+        async with asyncio.timeout(60):
+            while (await spooling.check(run=RUN)).durability != "fsync":
+                continue
+
+    await asyncio.gather(*(ask() for _ in range(16)))
+
+    assert not spooling.outage.waiting
+    stop.set()
+    await draining
 
 
 async def test_a_full_spool_refuses_with_the_fail_mode_and_keeps_what_it_has(bench):
