@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 import itertools
 import resource
+import sqlite3
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from gateway.checking.breaker import Breaker
+from gateway.checking.spool_drain import REFUSALS
 from gateway.domain.events import DecisionBody, event_of_decision
 from gateway.domain.reply import CheckReply
 from gateway.domain.reports import EventBatch, ResultReport
@@ -388,6 +390,39 @@ async def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_are_drai
 
     assert [(await recorded(spooling, reply))[0] for reply in (before, after)] == [2, 3]
     assert spooling.spool.figures().set_aside == 1
+    assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
+
+
+async def test_what_the_journal_refuses_for_ever_keeps_nothing_else_waiting(spooling):
+    """D10: the key of one run's user was destroyed meanwhile. Others are recorded once, and what
+    cannot be is set aside after a while, because the journal takes other things."""
+    await spooling.check(run={"id": "erased", "user_id": "alice"})
+    with journal_away(spooling):
+        lost = await spooling.check(run={"id": "erased", "user_id": "alice"})
+        other = await spooling.check(run=RUN)
+        behind = await spooling.check(run={"id": "erased", "user_id": "alice"})
+    await spooling.close()
+    with contextlib.closing(sqlite3.connect(spooling.folder / "control.db")) as control:
+        erased = control.execute("DELETE FROM wrapped_key WHERE subject != ''").rowcount
+        control.commit()
+    assert erased == 1
+    await spooling.open()
+
+    for _ in range(REFUSALS):
+        with pytest.raises(StorageFailure):
+            await spooling.drain.step()
+        # An ordinary check gets through, so it is not the journal.
+        assert (await spooling.check()).durability == "fsync"
+    for _ in range(REFUSALS):
+        with pytest.raises(StorageFailure):
+            await spooling.drain.step()
+        await spooling.check()
+
+    assert await drained(spooling) == 3
+    assert (await recorded(spooling, other))[0] == 2
+    for gone in (lost, behind):
+        event_id = event_of_decision(gone.decision_id)
+        assert await spooling.journal.locate("prj_1", event_id) is None
     assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
 
 
