@@ -159,6 +159,9 @@ class Checker:
             self._engine, case.ruleset, framed.frame, encoded, self._index
         )
         judged = self._ambient.monotonic()
+        if self.outage.holds(case):
+            # What went to the spool meanwhile, a halt among it, is not in the state that was read.
+            return await self.outage.reply(case, started)
         made = decided(case, framed, encoded, judgement, self._ambient, self._base_url)
         try:
             outcome = await self._journal.append(made.append)

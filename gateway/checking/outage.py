@@ -101,14 +101,16 @@ class Outage:
 
     def takes(self, case: Case) -> bool:
         """Whether a check must not ask the journal: it is away, or lacks decisions of this run."""
-        if self.waiting and self.waiting.holds(case):
-            return True
-        return self.breaker.refuses((case.caller.project_id, case.ids.run_id))
+        return self.holds(case) or self.breaker.refuses((case.caller.project_id, case.ids.run_id))
 
     @property
     def spooling(self) -> bool:
         """Whether the journal is away and the last check was answered from the spool."""
         return self._spooling and self.breaker.is_open
+
+    def holds(self, case: Case) -> bool:
+        """Whether decisions of the run, or of the one above it, wait in the spool."""
+        return bool(self.waiting) and self.waiting.holds(case)
 
     async def passes(self, case: Case) -> bool:
         """Whether the run's decisions left the spool in a moment, so that the journal can be asked.

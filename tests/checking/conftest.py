@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,15 @@ CALLER = Caller("key_1", "prj_1", "production", frozenset({"check", "read"}))
 
 
 class SayingEngine:
-    """The engine's seam, backed by a function of rule id and input."""
+    """The engine's seam, backed by a function of rule id and input. `meanwhile` happens once, while
+    a frame is evaluated."""
 
     info = EngineInfo("saying", "1", "c")
 
     def __init__(self) -> None:
         self.says: Says = lambda rule, frame: RuleResult(rule)
         self.frames: list[dict[str, Any]] = []
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def load(self, ruleset: Ruleset) -> None:
         return
@@ -48,6 +50,9 @@ class SayingEngine:
     async def evaluate(
         self, ruleset: Ruleset, rules: tuple[str, ...], frame: bytes
     ) -> tuple[RuleResult, ...]:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
         seen = msgspec.json.decode(frame)
         self.frames.append(seen)
         return tuple(self.says(rule, seen) for rule in rules)

@@ -214,6 +214,20 @@ async def test_a_halt_in_the_spool_holds(spooling):
     assert not spooling.outage.waiting
 
 
+async def test_a_halt_that_is_spooled_while_a_check_is_judged_holds_for_it(spooling):
+    async def halt() -> None:
+        spooling.always("halt")
+        with journal_away(spooling):
+            assert (await spooling.check(run=RUN)).durability == "spooled"
+        spooling.always()
+
+    spooling.engine.meanwhile = halt
+
+    reply = await spooling.check(run=RUN)
+
+    assert (reply.enforced, reply.durability) == ("halt", "spooled")
+
+
 async def test_a_run_stays_with_the_spool_until_it_is_drained(spooling):
     """Nothing is judged from a state that lacks what was decided; other runs are back at once."""
     with journal_away(spooling):
