@@ -72,6 +72,10 @@ async def drained(bench: Bench) -> int:
     return count
 
 
+def counted(bench: Bench, name: str) -> float | None:
+    return bench.metrics.registry.get_sample_value(f"checkrein_{name}")
+
+
 async def recorded(bench: Bench, reply) -> tuple[int, DecisionBody]:
     entry = await bench.journal.recall("prj_1", reply.run_id, event_of_decision(reply.decision_id))
     assert entry is not None
@@ -105,6 +109,9 @@ async def test_a_decision_is_given_from_the_spool_and_comes_into_the_record(spoo
     assert spooling.spool.figures().waiting == 0
     after = await spooling.check(run=RUN)
     assert (after.durability, after.seq) == ("fsync", 4)
+    assert counted(spooling, "spooled_decisions_total") == 1
+    assert counted(spooling, "spool_drained_decisions_total") == 1
+    assert counted(spooling, "spool_refusals_total") == 0
 
 
 @pytest.mark.parametrize(
@@ -279,6 +286,7 @@ async def test_a_full_spool_refuses_with_the_fail_mode_and_keeps_what_it_has(ben
     assert refused.value.extra == {"fail_mode": "open"}
     assert strict.value.extra == {"fail_mode": "closed"}
     assert given
+    assert counted(bench, "spool_refusals_total") == 2
     assert await drained(bench) == len(given)
     for reply in given:
         await recorded(bench, reply)
