@@ -74,6 +74,7 @@ class Checker:
             metrics=metrics,
             context=self._context,
             index=self._index,
+            replies=self._replies,
             spool=spool,
             base_url=base_url,
         )
@@ -103,7 +104,7 @@ class Checker:
 
     async def _answer(self, case: Case, started: float) -> CheckReply:
         """From the journal, or while it is away as the environment says."""
-        if self.outage.takes(case):
+        if self.outage.takes(case) and not await self.outage.passes(case):
             return await self.outage.reply(case, started)
         try:
             reply = await self._until_appended(case, started)
@@ -171,6 +172,9 @@ class Checker:
             self._engine, case.ruleset, framed.frame, encoded, self._index
         )
         judged = self._ambient.monotonic()
+        if self.outage.holds(case):
+            # What went to the spool meanwhile, a halt among it, is not in the state that was read.
+            return await self.outage.reply(case, started)
         made = decided(case, framed, encoded, judgement, self._ambient, self._base_url)
         try:
             outcome = await self._journal.append(made.append)
@@ -181,6 +185,7 @@ class Checker:
         finished = self._ambient.monotonic()
         run = (case.caller.project_id, case.ids.run_id)
         self._context.remember(run, case.check.context, case.check.events)
+        self.outage.recent.note(case, made.append)
         reply = reply_of(
             judgement.decision,
             decision_id=case.ids.decision_id,

@@ -2,11 +2,13 @@
 fail mode holds. Never an answer that is recorded nowhere.
 
 The run's state is unknown then. Rules that need it fail, and so take the fail mode capped by their
-stage; the others count. What was spooled is known here until it is drained, so an action id that
-was used meanwhile is not judged twice.
+stage; the others count. What was spooled is known here until it is drained, and what this process
+decided last for a while, so an action id that was used is not judged twice, and a halt holds.
 """
 
 from __future__ import annotations
+
+import asyncio
 
 from msgspec.structs import replace
 
@@ -17,6 +19,7 @@ from gateway.checking.case import Case
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.decided import decided
 from gateway.checking.gathering import covering_of, frame_of, without_state
+from gateway.checking.recent import Recent
 from gateway.checking.replies import Replies
 from gateway.checking.spooled import SpooledDecision, Waiting
 from gateway.checking.state_unknown import StateUnknown
@@ -30,10 +33,11 @@ from gateway.engines.port import Engine
 from gateway.errors import StorageFailure, Unavailable
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
-from gateway.storage.ports import Spool, SpoolEntry
+from gateway.storage.ports import Gathered, Spool, SpoolEntry
 from gateway.telemetry import Metrics, logger
 
 PAGE = 256
+LOOKS_MAX, LOOK_SECONDS = 40, 0.005
 
 
 class NotAppended(StorageFailure):
@@ -60,6 +64,7 @@ class Outage:
         metrics: Metrics,
         context: ContextMemory,
         index: RuleIndex,
+        replies: Replies,
         spool: Spool | None = None,
         base_url: str = "",
     ) -> None:
@@ -70,10 +75,14 @@ class Outage:
         self._index = index
         self._spool = spool
         self._base_url = base_url
+        self._appended = replies
+        # Apart, because they lack the place in the run that a drained decision has.
         self._replies = Replies()
+        self.recent = Recent()
         self.breaker = Breaker(ambient)
         self.waiting = Waiting()
         self.answers = 0
+        self.draining = False
         self._spooling = False
 
     async def recover(self) -> int:
@@ -92,14 +101,28 @@ class Outage:
 
     def takes(self, case: Case) -> bool:
         """Whether a check must not ask the journal: it is away, or lacks decisions of this run."""
-        if self.waiting and self.waiting.holds(case):
-            return True
-        return self.breaker.refuses((case.caller.project_id, case.ids.run_id))
+        return self.holds(case) or self.breaker.refuses((case.caller.project_id, case.ids.run_id))
 
     @property
     def spooling(self) -> bool:
         """Whether the journal is away and the last check was answered from the spool."""
         return self._spooling and self.breaker.is_open
+
+    def holds(self, case: Case) -> bool:
+        """Whether decisions of the run, or of the one above it, wait in the spool."""
+        return bool(self.waiting) and self.waiting.holds(case)
+
+    async def passes(self, case: Case) -> bool:
+        """Whether the run's decisions left the spool in a moment, so that the journal can be asked.
+
+        Only while a drain gets on: else checks that come faster than it would keep their run with
+        the spool for ever.
+        """
+        looks = 0
+        while self.draining and looks < LOOKS_MAX and self.waiting.holds(case):
+            await asyncio.sleep(LOOK_SECONDS)
+            looks += 1
+        return looks > 0 and not self.waiting.holds(case)
 
     def answered(self) -> None:
         self.answers += 1
@@ -134,7 +157,7 @@ class Outage:
         case = _under_new_ids(case, self._ambient)
         now_ns = self._ambient.now_ns()
         covering = covering_of(case, now_ns)
-        gathered = self.waiting.gathered(case)
+        gathered = self._known_of(case)
         framed = frame_of(case, gathered, covering, now_ns, self._context)
         if framed is None:
             assert gathered.action is not None
@@ -169,6 +192,15 @@ class Outage:
         self._metrics.gaps.inc(sum(isinstance(event, Gap) for event in case.check.events))
         return reply
 
+    def _known_of(self, case: Case) -> Gathered:
+        """What is known of the run without the journal: what waits, and what was decided here."""
+        gathered = self.waiting.gathered(case)
+        return replace(
+            gathered,
+            halted=gathered.halted or self.recent.halted(case),
+            action=gathered.action or self.recent.action(case),
+        )
+
     async def _write(self, decision: SpooledDecision) -> None:
         """Durable on return. Its run is kept from the journal from before it is written."""
         assert self._spool is not None
@@ -181,7 +213,7 @@ class Outage:
 
     def _repeated(self, event_id: str) -> CheckReply:
         """What this very attempt was answered before."""
-        reply = self._replies.get(event_id)
+        reply = self._replies.get(event_id) or self._appended.get(event_id)
         if reply is None:
             raise Unavailable(
                 "decision_not_ready", "The recorded decision cannot be read yet.", retry_after=1

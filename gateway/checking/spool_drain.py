@@ -73,6 +73,7 @@ class SpoolDrain:
         """Drain until told to stop, looking again after a pause while the journal is away."""
         while not stop.is_set():
             drained = await self._guarded_step()
+            self._outage.draining = drained > 0
             figures = self._spool.figures()
             self._metrics.spool_waiting.set(figures.waiting)
             self._metrics.spool_set_aside.set(figures.set_aside)
@@ -150,6 +151,7 @@ class SpoolDrain:
                 append = _append(decision, state.last_seq == 0, self._ambient.now_ns())
                 if not isinstance(await self._journal.append(append), Refused):
                     self._outage.answered()
+                    self._outage.draining = True
                     return
             finally:
                 if decision.confirm:

@@ -52,6 +52,7 @@ class SpoolFolder:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
+            _sync_folder(folder.parent)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigInvalid(f"The spool {folder} cannot be used: {error.strerror}.") from error

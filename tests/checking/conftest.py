@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ CALLER = Caller("key_1", "prj_1", "production", frozenset({"check", "read"}))
 
 
 class SayingEngine:
-    """The engine's seam, backed by a function of rule id and input."""
+    """The engine's seam, backed by a function of rule id and input. `meanwhile` happens once, while
+    a frame is evaluated."""
 
     info = EngineInfo("saying", "1", "c")
 
@@ -44,6 +45,7 @@ class SayingEngine:
         self.says: Says = lambda rule, frame: RuleResult(rule)
         self.frames: list[dict[str, Any]] = []
         self.lets_others_go_on = False
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def load(self, ruleset: Ruleset) -> None:
         return
@@ -51,6 +53,9 @@ class SayingEngine:
     async def evaluate(
         self, ruleset: Ruleset, rules: tuple[str, ...], frame: bytes
     ) -> tuple[RuleResult, ...]:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
         seen = msgspec.json.decode(frame)
         self.frames.append(seen)
         if self.lets_others_go_on:
@@ -73,7 +78,7 @@ class Bench:
             tools=(make.payment_tool(),),
         )
         self.master = new_secret()
-        self.spool_bytes = 1 << 20
+        self.spool_bytes = 64 << 20
 
     async def open(self) -> Bench:
         self.control = EmbeddedControl(self.folder / "control.db", self.ambient)
@@ -99,7 +104,9 @@ class Bench:
             "ambient": self.ambient,
             "metrics": self.metrics,
         }
-        self.spool = FileSpool(self.folder / "spool", self.master, self.spool_bytes)
+        self.spool = FileSpool(
+            self.folder / "spool", self.master, self.spool_bytes, segment_bytes=20_000
+        )
         self.checker = Checker(
             current=lambda: self.rules,
             engine=self.engine,

@@ -5,15 +5,18 @@ The journal's own file may not grow here, which is what a full disk is to it; th
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import resource
+import sqlite3
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
 from gateway.checking.breaker import Breaker
+from gateway.checking.spool_drain import REFUSALS
 from gateway.domain.events import DecisionBody, event_of_decision
 from gateway.domain.reply import CheckReply
 from gateway.domain.reports import EventBatch, ResultReport
@@ -69,6 +72,10 @@ async def drained(bench: Bench) -> int:
     return count
 
 
+def counted(bench: Bench, name: str) -> float | None:
+    return bench.metrics.registry.get_sample_value(f"checkrein_{name}")
+
+
 async def recorded(bench: Bench, reply) -> tuple[int, DecisionBody]:
     entry = await bench.journal.recall("prj_1", reply.run_id, event_of_decision(reply.decision_id))
     assert entry is not None
@@ -102,6 +109,9 @@ async def test_a_decision_is_given_from_the_spool_and_comes_into_the_record(spoo
     assert spooling.spool.figures().waiting == 0
     after = await spooling.check(run=RUN)
     assert (after.durability, after.seq) == ("fsync", 4)
+    assert counted(spooling, "spooled_decisions_total") == 1
+    assert counted(spooling, "spool_drained_decisions_total") == 1
+    assert counted(spooling, "spool_refusals_total") == 0
 
 
 @pytest.mark.parametrize(
@@ -173,6 +183,28 @@ async def test_what_the_journal_said_of_the_action_before_it_failed_still_holds(
     assert reply.reasons[0].reason.startswith("in_doubt")
 
 
+async def test_what_this_process_decided_before_is_known_though_nobody_is_asked(spooling):
+    """The journal is not even asked any more; an id used before is not judged afresh all the same,
+    and a run that was halted stays so."""
+    first = await spooling.check(run=RUN, action={"id": "a", "attempt": "1"})
+    spooling.always("halt")
+    await spooling.check(run={"id": "halted"})
+    spooling.always()
+    with journal_away(spooling):
+        for number in range(3):
+            await spooling.check(run={"id": f"away {number}"})
+        assert spooling.outage.breaker.is_open
+
+        again = await spooling.check(run=RUN, action={"id": "a", "attempt": "1"})
+        other = await spooling.check(run=RUN, action={"id": "a", "attempt": "2"})
+        child = await spooling.check(run={"id": "below", "parent_run_id": "halted"})
+
+    assert again == first
+    assert (other.enforced, other.durability) == ("block", "spooled")
+    assert other.reasons[0].reason.startswith("in_doubt")
+    assert child.enforced == "halt"
+
+
 async def test_a_halt_in_the_spool_holds(spooling):
     spooling.always("halt")
     with journal_away(spooling):
@@ -189,6 +221,20 @@ async def test_a_halt_in_the_spool_holds(spooling):
     assert not spooling.outage.waiting
 
 
+async def test_a_halt_that_is_spooled_while_a_check_is_judged_holds_for_it(spooling):
+    async def halt() -> None:
+        spooling.always("halt")
+        with journal_away(spooling):
+            assert (await spooling.check(run=RUN)).durability == "spooled"
+        spooling.always()
+
+    spooling.engine.meanwhile = halt
+
+    reply = await spooling.check(run=RUN)
+
+    assert (reply.enforced, reply.durability) == ("halt", "spooled")
+
+
 async def test_a_run_stays_with_the_spool_until_it_is_drained(spooling):
     """Nothing is judged from a state that lacks what was decided; other runs are back at once."""
     with journal_away(spooling):
@@ -200,6 +246,26 @@ async def test_a_run_stays_with_the_spool_until_it_is_drained(spooling):
     assert (same.durability, other.durability) == ("spooled", "fsync")
     assert await drained(spooling) == 2
     assert (await spooling.check(run=RUN)).seq == 4
+
+
+async def test_a_busy_run_comes_back_from_the_spool(spooling):
+    """Many ask in one run all the time; the drain gets on all the same."""
+    with journal_away(spooling):
+        for _ in range(20):
+            await asyncio.gather(*(spooling.check(run=RUN) for _ in range(10)))
+    stop = asyncio.Event()
+    draining = asyncio.create_task(spooling.drain.run(stop))
+
+    async def ask() -> None:
+        async with asyncio.timeout(60):
+            while (await spooling.check(run=RUN)).durability != "fsync":
+                continue
+
+    await asyncio.gather(*(ask() for _ in range(16)))
+
+    assert not spooling.outage.waiting
+    stop.set()
+    await draining
 
 
 async def test_a_full_spool_refuses_with_the_fail_mode_and_keeps_what_it_has(bench):
@@ -220,6 +286,7 @@ async def test_a_full_spool_refuses_with_the_fail_mode_and_keeps_what_it_has(ben
     assert refused.value.extra == {"fail_mode": "open"}
     assert strict.value.extra == {"fail_mode": "closed"}
     assert given
+    assert counted(bench, "spool_refusals_total") == 2
     assert await drained(bench) == len(given)
     for reply in given:
         await recorded(bench, reply)
@@ -345,6 +412,39 @@ async def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_are_drai
 
     assert [(await recorded(spooling, reply))[0] for reply in (before, after)] == [2, 3]
     assert spooling.spool.figures().set_aside == 1
+    assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
+
+
+async def test_what_the_journal_refuses_for_ever_keeps_nothing_else_waiting(spooling):
+    """D10: the key of one run's user was destroyed meanwhile. Others are recorded once, and what
+    cannot be is set aside after a while, because the journal takes other things."""
+    await spooling.check(run={"id": "erased", "user_id": "alice"})
+    with journal_away(spooling):
+        lost = await spooling.check(run={"id": "erased", "user_id": "alice"})
+        other = await spooling.check(run=RUN)
+        behind = await spooling.check(run={"id": "erased", "user_id": "alice"})
+    await spooling.close()
+    with contextlib.closing(sqlite3.connect(spooling.folder / "control.db")) as control:
+        erased = control.execute("DELETE FROM wrapped_key WHERE subject != ''").rowcount
+        control.commit()
+    assert erased == 1
+    await spooling.open()
+
+    for _ in range(REFUSALS):
+        with pytest.raises(StorageFailure):
+            await spooling.drain.step()
+        # An ordinary check gets through, so it is not the journal.
+        assert (await spooling.check()).durability == "fsync"
+    for _ in range(REFUSALS):
+        with pytest.raises(StorageFailure):
+            await spooling.drain.step()
+        await spooling.check()
+
+    assert await drained(spooling) == 3
+    assert (await recorded(spooling, other))[0] == 2
+    for gone in (lost, behind):
+        event_id = event_of_decision(gone.decision_id)
+        assert await spooling.journal.locate("prj_1", event_id) is None
     assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
 
 

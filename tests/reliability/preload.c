@@ -49,7 +49,7 @@ static void note(const char *call, const char *target, const void *data, size_t 
     if (before)                                           \
         note(#name, target, data, size);                  \
     __typeof__(REAL(name)(__VA_ARGS__)) done = REAL(name)(__VA_ARGS__); \
-    if (!before && strstr(target, "journal.db"))          \
+    if (!before && (strstr(target, "journal.db") || strstr(target, ".spool")))          \
         note(#name, target, "", 0);                       \
     return done
 

@@ -1,7 +1,8 @@
 """What a running gateway asks of the kernel, in order: by strace, or by a preloaded library.
 
-Both tell three things apart: `written`, a write to the journal's log that has returned; `synced`, a
-flush of it that has returned; `answered`, a response that is about to be written to a socket.
+Both tell three things apart: `written`, a write to the log that has returned; `synced`, a flush of
+it that has returned; `answered`, a response that is about to be written to a socket. The log is the
+journal's, or a file whose name ends in another way.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import pytest
 from tests.reliability.process import GatewayProcess, until
 
 Calls = Callable[[], list[str]]
-_LOG = "journal.db-wal"
+JOURNAL = "journal.db-wal"
 _ANSWER = "HTTP/1.1 200 OK"[:15]
 _TRACED = "write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync"
 
 
 @contextmanager
-def by_strace(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
+def by_strace(running: GatewayProcess, folder: Path, log: str = JOURNAL) -> Iterator[Calls]:
     """Attach to the gateway. Skips where strace is missing or tracing is not permitted."""
     strace = shutil.which("strace")
     if strace is None:
@@ -41,18 +42,18 @@ def by_strace(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
         if "attached" not in said:
             pytest.skip(f"tracing is not permitted here: {said.strip()}")
         try:
-            yield lambda: list(_of_strace(trace.read_text("utf-8", "replace")))
+            yield lambda: list(_of_strace(trace.read_text("utf-8", "replace"), log))
         finally:
             tracer.send_signal(signal.SIGINT)
 
 
-def _of_strace(trace: str) -> Iterator[str]:
+def _of_strace(trace: str, log: str) -> Iterator[str]:
     begun: dict[str, str] = {}
     for line in trace.splitlines():
         thread, _, call = line.partition(" ")
         call = call.strip()
         resumed = "resumed>" in call
-        name = begun.pop(thread, "") if resumed else _name(call)
+        name = begun.pop(thread, "") if resumed else _name(call, log)
         if not name or (resumed and name == "answered"):
             continue
         if "<unfinished" in call:
@@ -62,10 +63,10 @@ def _of_strace(trace: str) -> Iterator[str]:
         yield name
 
 
-def _name(call: str) -> str:
-    if re.match(rf"(write|pwrite64)\(\d+<[^>]*{_LOG}>", call):
+def _name(call: str, log: str) -> str:
+    if re.match(rf"(write|pwrite64)\(\d+<[^>]*{re.escape(log)}>", call):
         return "written"
-    if re.match(rf"f(data)?sync\(\d+<[^>]*{_LOG}>", call):
+    if re.match(rf"f(data)?sync\(\d+<[^>]*{re.escape(log)}>", call):
         return "synced"
     if re.match(r"\w+\(\d+<(socket|TCP)", call) and _ANSWER in call:
         return "answered"
@@ -73,7 +74,7 @@ def _name(call: str) -> str:
 
 
 @contextmanager
-def by_preload(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
+def by_preload(running: GatewayProcess, folder: Path, log: str = JOURNAL) -> Iterator[Calls]:
     """Start the gateway with a library before libc. Skips where there is no C compiler."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
@@ -96,15 +97,15 @@ def by_preload(running: GatewayProcess, folder: Path) -> Iterator[Calls]:
     running.variables |= {"LD_PRELOAD": str(library), "PRELOAD_NOTES": str(notes)}
     running.start()
     until(notes.exists, 10, "the first note")
-    yield lambda: list(_of_notes(notes.read_text("utf-8", "replace"), running.pid))
+    yield lambda: list(_of_notes(notes.read_text("utf-8", "replace"), running.pid, log))
 
 
-def _of_notes(notes: str, pid: int) -> Iterator[str]:
+def _of_notes(notes: str, pid: int, log: str) -> Iterator[str]:
     for line in notes.splitlines():
         process, _, call = line.partition(" ")
         if process != str(pid):
             continue
-        if _LOG in call:
+        if log in call:
             yield "synced" if "sync" in call.split()[0] else "written"
         elif _ANSWER in call:
             yield "answered"

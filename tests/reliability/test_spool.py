@@ -28,6 +28,7 @@ from gateway.domain.verdicts import SIDE_EFFECTS, STOPPING
 from gateway.policies import manifest
 from tests.reliability import folders, record
 from tests.reliability.process import GatewayProcess, checkrein, make_key, until
+from tests.reliability.syscalls import by_preload, by_strace
 from tests.reliability.test_disk_full import _small_disk
 from tests.reliability.threads import meanwhile
 from tests.reliability.wire import Lost, Reply, Torn, Wire
@@ -105,6 +106,28 @@ def test_a_full_disk_under_the_data_folder_is_outlived_with_the_spool_on_another
         _recorded_once(running.data, {reply["decision_id"] for reply in given})
         assert list((tmp_path / "spool").glob("*.spool")) == []
         checkrein("verify", "--data", str(running.data))
+
+
+@pytest.mark.parametrize("traced", [by_strace, by_preload])
+def test_an_answer_leaves_after_its_decision_is_in_the_spool(traced, gateway, tmp_path):
+    """D3: the same as for the journal: written, flushed, and only then answered."""
+    running = gateway(environment="staging")
+    with traced(running, tmp_path, ".spool") as calls:
+        wire = Wire(running.port, running.key)
+        with _journal_away(running):
+            _until_spooled(wire, 1)
+            before = calls().count("answered")
+            _until_spooled(wire, 10)
+            seen = calls()
+        wire.close()
+        assert running.stop() == 0
+    answers = "|".join(seen).split("answered")
+
+    assert answers[-1].strip("|") == ""
+    checks = [each.strip("|").split("|") for each in answers[before:-1]]
+    assert len(checks) >= 10
+    for each in checks:
+        assert each[-2:] == ["written", "synced"], checks
 
 
 @pytest.mark.timeout(300)
