@@ -254,7 +254,7 @@ async def test_a_busy_run_comes_back_from_the_spool(spooling):
         for _ in range(20):
             await asyncio.gather(*(spooling.check(run=RUN) for _ in range(10)))
     stop = asyncio.Event()
-    draining = asyncio.create_task(spooling.drain.run(stop))
+    draining = asyncio.create_task(spooling.spool_drain.run(stop))
 
     async def ask() -> None:
         async with asyncio.timeout(60):
@@ -432,12 +432,12 @@ async def test_what_the_journal_refuses_for_ever_keeps_nothing_else_waiting(spoo
 
     for _ in range(REFUSALS):
         with pytest.raises(StorageFailure):
-            await spooling.drain.step()
+            await spooling.spool_drain.step()
         # An ordinary check gets through, so it is not the journal.
         assert (await spooling.check()).durability == "fsync"
     for _ in range(REFUSALS):
         with pytest.raises(StorageFailure):
-            await spooling.drain.step()
+            await spooling.spool_drain.step()
         await spooling.check()
 
     assert await drained(spooling) == 3
