@@ -32,14 +32,14 @@ def jcs(value: Any) -> bytes:
     """The RFC 8785 form of a JSON value (10 and 10.0 are equal, 10 and "10" are not).
 
     Whether there is anything to make over is told from the bytes, in a few passes of C code:
-    a step for every value would be ten times as slow.
+    a step for every value would be ten times as slow. Sorting comes last; it is half of the rest.
     """
-    written = _encoder.encode(value)
+    written = _as_given.encode(value)
     if not written.isascii() and _ASTRAL.search(written):
         return _as_given.encode(_in_utf16_order(_with_floats_written(value)))
     if _OTHERWISE.search(_outside_strings(written)):
-        return _encoder.encode(_with_floats_written(value))
-    return written
+        value = _with_floats_written(value)
+    return _encoder.encode(value)
 
 
 def arguments_digest(arguments: dict[str, Any]) -> str:
