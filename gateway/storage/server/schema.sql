@@ -158,7 +158,8 @@ BEGIN
         -- Made first and attached then: whoever reads or records other days does not wait.
         EXECUTE format(
             'CREATE TABLE checkrein.%I '
-            '(LIKE checkrein.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+            '(LIKE checkrein.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE '
+            'INCLUDING COMPRESSION)',
             part, parent
         );
         EXECUTE format('ALTER TABLE checkrein.%I ENABLE ROW LEVEL SECURITY', part);
@@ -304,6 +305,7 @@ CREATE TABLE checkrein.event (
     CONSTRAINT event_seq_check CHECK ((seq > 0))
 )
 PARTITION BY RANGE (run_day);
+ALTER TABLE ONLY checkrein.event ALTER COLUMN record SET COMPRESSION lz4;
 
 ALTER TABLE ONLY checkrein.event FORCE ROW LEVEL SECURITY;
 
@@ -329,6 +331,7 @@ CREATE TABLE checkrein.event_other (
     CONSTRAINT event_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT event_seq_check CHECK ((seq > 0))
 );
+ALTER TABLE ONLY checkrein.event_other ALTER COLUMN record SET COMPRESSION lz4;
 
 ALTER TABLE ONLY checkrein.event_other FORCE ROW LEVEL SECURITY;
 

@@ -28,6 +28,15 @@ CREATE TABLE checkrein.event (
     PRIMARY KEY (project_id, run_day, run_id, seq, epoch)
 ) PARTITION BY RANGE (run_day);
 
+-- The server's older compression took an eighth of the time that recording takes.
+DO $$
+BEGIN
+    ALTER TABLE checkrein.event ALTER COLUMN record SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+    NULL;  -- A server that was built without it.
+END
+$$;
+
 -- Nearly always empty, and so it costs nothing: whether a run has epochs, and where it ends then.
 CREATE INDEX event_epoch ON checkrein.event (project_id, run_day, run_id, epoch, seq)
     WHERE epoch > 0;

@@ -36,7 +36,8 @@ BEGIN
         -- Made first and attached then: whoever reads or records other days does not wait.
         EXECUTE format(
             'CREATE TABLE checkrein.%I '
-            '(LIKE checkrein.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+            '(LIKE checkrein.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE '
+            'INCLUDING COMPRESSION)',
             part, parent
         );
         EXECUTE format('ALTER TABLE checkrein.%I ENABLE ROW LEVEL SECURITY', part);
