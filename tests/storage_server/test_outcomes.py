@@ -115,6 +115,7 @@ async def test_a_server_that_stands_still_costs_a_deadline_and_no_more(server, o
     async with asyncio.timeout(2):
         outcomes = await asyncio.gather(
             *(rig.journal.append(make.append(f"run_x{number}")) for number in range(50)),
+            *(rig.journal.append(make.append("run_y")) for _ in range(50)),
             return_exceptions=True,
         )
 

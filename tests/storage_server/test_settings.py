@@ -107,7 +107,6 @@ async def test_no_more_waits_than_may(rig):
     for number in range(20):
         await make.done(full, make.append(f"run_{number}"))
     rig.ambient.pass_seconds(2)
-    await full.figures()
 
     with pytest.raises(StorageFailure, match="20 events wait for a worker"):
         await full.append(make.append("run_x"))

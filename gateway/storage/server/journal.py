@@ -51,6 +51,8 @@ HOT_RUNS_MAX = 4096
 WAITING_MAX = 500_000
 UNKNOWN_MAX = 10_000
 TEND_SECONDS = 5.0
+# How many deadlines of a call an append waits for those before it in its run.
+TURN_DEADLINES = 4
 NAMESPACE = "checkrein"
 
 _log = logger("journal")
@@ -143,7 +145,7 @@ class RedisJournal:
         self._lookups = Lookups(routes, places, self._runs)
         self._eviction = Eviction(routes, places, self._runs)
         self._backlog = Backlog(routes, places, ambient, promised, waiting_max)
-        self._order = InOrder()
+        self._order = InOrder(TURN_DEADLINES * routes.seconds)
         self._unknown: OrderedDict[str, None] = OrderedDict()
         share = max(1000, 4 * waiting_max // len(places.partitions))
         self._limits = Limits(min(waiting_max, share), sealing.new_secret().hex()[:16].encode())
@@ -189,7 +191,7 @@ class RedisJournal:
         if append.gathered_generation not in (None, self._generation):
             # What was seen may be lost with the node that it was on.
             return Refused("predicate")
-        self._backlog.check()
+        await self._backlog.admit(len(append.drafts))
         prepared = prepare(append, self._ambient.now_ns())
         async with self._order.hold(prepared.key):
             first_seq = await self._again(prepared)

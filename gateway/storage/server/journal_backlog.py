@@ -34,13 +34,22 @@ class Backlog:
         self._until = 0.0
         self.durability: Durability = promised
         self.refuses = ""
+        # Events taken in since the figures were read.
+        self._taken = 0
 
-    def check(self) -> None:
-        """Raises NotSent while too much waits, or Redis must not be used, as was seen last."""
+    async def admit(self, events: int) -> None:
+        """Raises NotSent while too much waits, or Redis must not be used.
+
+        Counted again only when what this gateway took in since could have reached the limit.
+        """
         if self.refuses:
             raise NotSent(self.refuses)
-        if self._figures is not None and self._figures.waiting >= self._most:
-            raise full(self._figures.waiting)
+        self._taken += events
+        known = self._figures.waiting if self._figures else 0
+        if known + self._taken >= self._most:
+            waiting = (await self.figures()).waiting
+            if waiting >= self._most:
+                raise full(waiting)
 
     async def figures(self) -> JournalFigures:
         now = self._ambient.monotonic()
@@ -51,6 +60,7 @@ class Backlog:
             age = (self._ambient.now_ns() - oldest) / 1e9 if oldest else 0.0
             self._figures = JournalFigures(waiting, max(0.0, age), self.durability)
             self._until = now + FIGURES_SECONDS
+            self._taken = 0
         return self._figures
 
     async def _look(self, partition: Partition) -> tuple[int, int]:

@@ -47,7 +47,9 @@ class Places:
         self.partitions = [Partition(namespace, number) for number in range(partitions)]
 
     def of(self, key: Key) -> Partition:
-        """The partition of a (project, run)."""
+        """The partition of a (project, run). Raises StorageFailure."""
+        if "\n" in key[1]:
+            raise StorageFailure("the run's id holds a line break, which no place can")
         digest = blake2b(place_of(key), digest_size=8).digest()
         return self.partitions[int.from_bytes(digest, "big") % len(self.partitions)]
 

@@ -7,24 +7,62 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.storage.server.journal_keys import Key
+from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown
+
+
+class _Line:
+    """Those who want to append to one run. `failures` counts the calls that Redis failed."""
+
+    __slots__ = ("failures", "lock", "waiting")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.waiting = 0
+        self.failures = 0
 
 
 class InOrder:
-    """A lock for each run that somebody waits for; first come, first served."""
+    """First come, first served; nobody waits for longer than `seconds`.
 
-    def __init__(self) -> None:
-        self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
+    When Redis fails one, those who waited behind it fail with it: else each of them would in turn
+    wait for a deadline of its own.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lines: dict[Key, _Line] = {}
 
     @asynccontextmanager
     async def hold(self, key: Key) -> AsyncIterator[None]:
-        lock, waiting = self._locks.get(key) or (asyncio.Lock(), 0)
-        self._locks[key] = (lock, waiting + 1)
+        """Raises NotSent when the turn does not come."""
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = _Line()
+        line.waiting += 1
         try:
-            async with lock:
+            await self._turn(line)
+            try:
                 yield
+            except (NotSent, OutcomeUnknown):
+                line.failures += 1
+                raise
+            finally:
+                line.lock.release()
         finally:
-            lock, waiting = self._locks[key]
-            if waiting == 1:
-                del self._locks[key]
-            else:
-                self._locks[key] = (lock, waiting - 1)
+            line.waiting -= 1
+            if line.waiting == 0:
+                del self._lines[key]
+
+    async def _turn(self, line: _Line) -> None:
+        failures = line.failures
+        if not line.lock.locked():
+            await line.lock.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._seconds):
+                await line.lock.acquire()
+        except TimeoutError as late:
+            raise NotSent("too many appends wait for this run") from late
+        if line.failures != failures:
+            line.lock.release()
+            raise NotSent("the append before this one in its run failed")

@@ -75,7 +75,7 @@ class Routes:
         except ValueError as error:
             raise ConfigInvalid(f"The Redis URL cannot be read: {error}") from error
         self._class = self._options.pop("connection_class", Connection)
-        self._seconds = seconds
+        self.seconds = seconds
         self._nodes: dict[Address, Node] = {}
         self._ranges: list[tuple[int, int, Node]] = []
         self._by_slot: dict[int, Node] = {}
@@ -112,7 +112,7 @@ class Routes:
         for node in nodes:
             # Not again where they are: a Redis without room would refuse that.
             if not await _expect(node.slow.ask(LISTED)):
-                await _expect(node.slow.ask(LOAD, 10 * self._seconds))
+                await _expect(node.slow.ask(LOAD, 10 * self.seconds))
 
     def node(self, slot: int) -> Node:
         """The node of a slot. Raises NotSent when the cluster has none."""
@@ -185,18 +185,20 @@ class Routes:
         try:
             return await asked
         except OutcomeUnknown:
-            left = (seconds or self._seconds) - (asyncio.get_running_loop().time() - began)
-            if left < (seconds or self._seconds) / 2:
+            left = (seconds or self.seconds) - (asyncio.get_running_loop().time() - began)
+            if left < (seconds or self.seconds) / 2:
                 raise
             return await lane.ask(command, left)
 
     async def _elsewhere(self, slot: int, node: Node, refusal: ResponseError) -> Node | None:
         """Where to send a command that was refused; None when it was refused for good."""
-        if isinstance(refusal, MovedError):
-            await self.refresh()
-            return self.node(slot)
         if isinstance(refusal, AskError):
-            return self._node((refusal.host, refusal.port))
+            told = self._node((refusal.host or node.address[0], refusal.port))
+            if isinstance(refusal, MovedError):
+                await self.refresh()
+                # Other nodes may not have heard of it yet.
+                self._by_slot[slot] = told
+            return told
         if isinstance(refusal, TryAgainError | ClusterDownError):
             await asyncio.sleep(PAUSE_SECONDS)
             await self.refresh()
@@ -272,7 +274,7 @@ class Routes:
     def _node(self, address: Address) -> Node:
         node = self._nodes.get(address)
         if node is None:
-            node = Node(address, lambda: self._connection(address), self._greet, self._seconds)
+            node = Node(address, lambda: self._connection(address), self._greet, self.seconds)
             self._nodes[address] = node
         return node
 
@@ -285,7 +287,7 @@ class Routes:
         connection: Connection = self._class(
             **{
                 "socket_timeout": None,
-                "socket_connect_timeout": self._seconds,
+                "socket_connect_timeout": self.seconds,
                 "retry": Retry(NoBackoff(), 0),
                 "protocol": 2,
                 "driver_info": None,
