@@ -23,10 +23,15 @@ def read(**flags: Any) -> Origins:
 def chosen(data: str | None, **flags: Any) -> Settings:
     """Settings for a command on the stores: those of the folder where one is named, otherwise the
     servers', where there are any."""
+    found = read(data=data, **flags).settings
+    return found if data is None else in_folder(found)
+
+
+def in_folder(settings: Settings) -> Settings:
+    """The same settings, but for servers that are named elsewhere."""
     from msgspec.structs import replace
 
-    found = read(data=data, **flags).settings
-    return found if data is None else replace(found, redis_url=None, database_url=None)
+    return replace(settings, redis_url=None, database_url=None)
 
 
 def folder(data: str | None) -> Path:

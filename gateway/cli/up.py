@@ -12,7 +12,7 @@ from gateway.cli.answering import answering, data_option
 from gateway.cli.failures import IN_USE, Failure
 from gateway.cli.folder import in_use
 from gateway.cli.screen import Screen
-from gateway.cli.settings import read
+from gateway.cli.settings import in_folder, read
 from gateway.cli.text import as_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def up(
 
     Example: checkrein up --port 8400 --environment staging
     """
-    settings = read(
+    given = read(
         data=data,
         port=port,
         environment=environment,
@@ -73,6 +73,7 @@ def up(
         # Whoever wants any free port for the one has no reason to insist on the other.
         metrics_port=0 if port == 0 and metrics_port is None else metrics_port,
     ).settings
+    settings = in_folder(given)
     if in_use(Path(settings.data)):
         raise _busy(settings.data)
     from gateway.serving.gateway import run

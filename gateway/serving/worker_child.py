@@ -10,7 +10,7 @@ import sys
 import msgspec
 from msgspec import Struct
 
-from gateway.config import Settings, as_environment
+from gateway.config import PREFIX, Settings, as_environment
 from gateway.telemetry import Metrics, logger
 
 RESTART_SECONDS = 0.5
@@ -29,7 +29,9 @@ class WorkerChild:
     """`python -m gateway.serving.worker`. It ends by itself when this process is gone."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._environ = {**os.environ, **as_environment(settings)}
+        # What the settings leave out they leave out on purpose.
+        clean = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
+        self._environ = {**clean, **as_environment(settings)}
         self._metrics = metrics
         self._process: asyncio.subprocess.Process | None = None
         self._log = logger("worker_child")

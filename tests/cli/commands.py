@@ -79,12 +79,15 @@ def checkrein(
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def up(data: Path, *arguments: str, log: Path | None = None) -> Up:
+def up(
+    data: Path, *arguments: str, log: Path | None = None, environ: dict[str, str] | None = None
+) -> Up:
     """Start a gateway on any free port and wait until it says that it is ready."""
     with (log or data.with_suffix(".log")).open("a") as stderr:
         process = subprocess.Popen(
             [*CHECKREIN, "up", "--data", str(data), "--port", "0", "--json", *arguments],
             cwd=data.parent,
+            env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

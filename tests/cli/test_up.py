@@ -145,3 +145,17 @@ def test_a_misspelt_setting_stops_the_start(tmp_path: Path) -> None:
     assert done.code == 2
     assert "CHECKREIN_POLICIES" in done.json["error"]
     assert not (tmp_path / "data").exists()
+
+
+def test_it_is_its_folder_whatever_servers_are_named(tmp_path: Path) -> None:
+    """A developer's shell may name production; `up` and its worker leave that alone."""
+    nowhere = {
+        "CHECKREIN_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+        "CHECKREIN_REDIS_URL": "redis://127.0.0.1:1",
+    }
+    started = up(tmp_path / "data", environ=nowhere)
+    started.check(CHARGE)
+
+    assert started.stop() == 0
+    shown = checkrein("runs", "list", "--data", started.data, "--json", cwd=tmp_path)
+    assert len(shown.json) == 1
