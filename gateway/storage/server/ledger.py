@@ -18,7 +18,7 @@ from gateway.storage.server.postgres import Connection, Database, Limits, Role, 
 from gateway.telemetry import logger
 
 # A transaction holds at most so many events, and about so many bytes.
-SLICE_EVENTS = 1024
+SLICE_EVENTS = 512
 SLICE_BYTES = 16 * 1024 * 1024
 ATTEMPTS = 4
 DAYS_KNOWN = 8192
