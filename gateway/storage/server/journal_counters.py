@@ -30,6 +30,7 @@ HELD_SECONDS = 30
 # An append that comes later than this does not rely on its hold any more.
 RELIED_ON = 0.5
 MOVES_KNOWN_MS = 600_000
+HOLDS_MAX = 65_536
 DAY = 86_400
 # A month, a day, an hour or a minute: how long a counter whose key ends so is kept.
 _WINDOW = re.compile(r"[0-9]{4}-[0-9]{2}(?P<day>-[0-9]{2}(T[0-9]{2}(:[0-9]{2})?)?)?")
@@ -83,6 +84,9 @@ class Counters:
         hold = _Hold(run[0], name, place_of(run), until, amounts)
         asked = [self._ask(hold, wish.key, wish.amount) for wish in wishes]
         self._holds[reservation_id] = hold
+        if len(self._holds) > HOLDS_MAX:
+            # Forgotten here, it ends at its deadline.
+            del self._holds[next(iter(self._holds))]
         return asked
 
     async def answered(self, reservation_id: str, asked: Sequence[_Asked]) -> dict[str, int]:

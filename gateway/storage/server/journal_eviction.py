@@ -15,6 +15,8 @@ from gateway.storage.server.journal_runs import Runs
 # Marks of halts outlive every link that was looked up; voids every append under way.
 MARKS_MS = 3_600_000
 VOIDS_MS = 3_600_000
+# Much longer than what was found in the ledger is believed.
+GONE_SECONDS = 600
 
 
 class Eviction:
@@ -65,7 +67,11 @@ class Eviction:
             raise StorageFailure(f"an action cannot be read: {error}") from error
         project_id = key_of(place)[0]
         decided = [f"{project_id}/{decision}" for decision in decisions]
-        gone = int(await self._ask(partition, EVICT(partition.keys, place, version, *decided)))
+        gone = int(
+            await self._ask(
+                partition, EVICT(partition.keys, place, version, GONE_SECONDS, *decided)
+            )
+        )
         if gone:
             self._runs.drop(key_of(place))
         return gone

@@ -15,7 +15,7 @@ from gateway.storage.server.journal_admission import Records
 from gateway.storage.server.journal_counters import moved
 from gateway.storage.server.journal_functions import APPEND
 from gateway.storage.server.journal_keys import Key, Partition, place_of
-from gateway.storage.server.journal_runs import ABSENT, Run
+from gateway.storage.server.journal_runs import Run
 
 # How often a run in use moves back among those that may be forgotten.
 TOUCHED_NS = 60_000_000_000
@@ -84,7 +84,7 @@ def command(
     try:
         prepared.seal(run.content_key)
         state = _after(run, append)
-        touched = run.version == ABSENT or now_ns - run.last_ns >= TOUCHED_NS
+        touched = not run.here or now_ns - run.last_ns >= TOUCHED_NS
         version = append.drafts[-1].id.encode()
         flags = "".join(
             flag
@@ -105,7 +105,7 @@ def command(
             version,
             state.last_seq,
             rows.scalars(state),
-            run.wrapped if run.version == ABSENT else b"",
+            b"" if run.here else run.wrapped,
             now_ns,
             flags,
             limits.waiting,

@@ -1,13 +1,14 @@
 """From a slot to the node that has it: one Redis, or the primaries of a Redis Cluster.
 
-The map is read when it is opened and again when a node says that a slot has moved. Nothing is
-sent twice here unless Redis said that it did not run it.
+The map is read when it is opened, and again when a node says that a slot has moved or does not
+answer. What is sent again here, because Redis said that it did not run it or because a connection
+broke early, is harmless twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio.connection import Connection, parse_url
@@ -25,45 +26,14 @@ from redis.exceptions import (
 from gateway.errors import ConfigInvalid, StorageFailure
 from gateway.storage.server.journal_functions import LISTED, LOAD
 from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import Connect, Lane, NotSent, OutcomeUnknown, Reply
+from gateway.storage.server.journal_lane import Lane, NotSent, OutcomeUnknown, Reply
+from gateway.storage.server.journal_nodes import Address, Node, expect, fields_of, told
 
 DEADLINE_SECONDS = 0.25
 MOVES_MAX = 5
 PAUSE_SECONDS = 0.02
 SUSPECT_SECONDS = 0.5
 OLDEST_VERSION = 7
-
-Address = tuple[str, int]
-
-
-class Node:
-    """One primary: a lane for appends and reservations, one for reads, one for slow work."""
-
-    def __init__(
-        self,
-        address: Address,
-        connect: Connect,
-        greet: Callable[[Node, Connection], Awaitable[None]],
-        seconds: float,
-    ) -> None:
-        self.address = address
-        self.name = f"{address[0]}:{address[1]}"
-        # The server's name for itself, which it changes when it is started.
-        self.server = ""
-
-        async def met(connection: Connection) -> None:
-            await greet(self, connection)
-
-        self.writes = Lane(self.name, connect, met, seconds)
-        self.reads = Lane(self.name, connect, met, seconds)
-        self.slow = Lane(self.name, connect, met, seconds)
-
-    def lane(self, kind: str) -> Lane:
-        lane: Lane = getattr(self, kind)
-        return lane
-
-    async def close(self) -> None:
-        await asyncio.gather(self.writes.close(), self.reads.close(), self.slow.close())
 
 
 class Routes:
@@ -111,8 +81,8 @@ class Routes:
         """Load the Functions, under this release's names. Other releases' stay."""
         for node in nodes:
             # Not again where they are: a Redis without room would refuse that.
-            if not await _expect(node.slow.ask(LISTED)):
-                await _expect(node.slow.ask(LOAD, 10 * self.seconds))
+            if not await expect(node.slow.ask(LISTED)):
+                await expect(node.slow.ask(LOAD, 10 * self.seconds))
 
     def node(self, slot: int) -> Node:
         """The node of a slot. Raises NotSent when the cluster has none."""
@@ -193,12 +163,12 @@ class Routes:
     async def _elsewhere(self, slot: int, node: Node, refusal: ResponseError) -> Node | None:
         """Where to send a command that was refused; None when it was refused for good."""
         if isinstance(refusal, AskError):
-            told = self._node((refusal.host or node.address[0], refusal.port))
+            there = self._node((refusal.host or node.address[0], refusal.port))
             if isinstance(refusal, MovedError):
                 await self.refresh()
                 # Other nodes may not have heard of it yet.
-                self._by_slot[slot] = told
-            return told
+                self._by_slot[slot] = there
+            return there
         if isinstance(refusal, TryAgainError | ClusterDownError):
             await asyncio.sleep(PAUSE_SECONDS)
             await self.refresh()
@@ -237,7 +207,7 @@ class Routes:
             reply = await connection.read_response(disable_decoding=True)
         except ResponseError:
             return
-        server = _lines(reply).get("run_id", "")
+        server = fields_of(reply).get("run_id", "")
         if node.server not in ("", server):
             self.generation += 1
         node.server = server
@@ -251,7 +221,7 @@ class Routes:
         failure: StorageFailure | None = None
         for node in [*self._nodes.values()]:
             try:
-                found = await _expect(node.slow.ask(pack("CLUSTER", "SLOTS")))
+                found = await expect(node.slow.ask(pack("CLUSTER", "SLOTS")))
                 ranges = [
                     (int(first), int(last), self._node(_address(primary, node)))
                     for first, last, primary, *_ in found
@@ -297,26 +267,7 @@ class Routes:
         return connection
 
 
-async def told(node: Node, *sections: str) -> dict[str, str]:
-    """What a node says of itself. Raises StorageFailure."""
-    return _lines(await _expect(node.slow.ask(pack("INFO", *sections))))
-
-
-async def _expect(asked: asyncio.Future[Reply]) -> Any:
-    """A reply that is no error. Raises StorageFailure."""
-    reply = await asked
-    if isinstance(reply, ResponseError):
-        raise NotSent(f"Redis refused: {reply}")
-    return reply
-
-
 def _address(primary: Sequence[Any], told_by: Node) -> Address:
     """A primary's address. An empty host is that of the node that tells."""
     host = primary[0].decode() if primary[0] else ""
     return (host or told_by.address[0], int(primary[1]))
-
-
-def _lines(info: bytes) -> dict[str, str]:
-    """The fields of an answer to INFO."""
-    lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
-    return {name: value for name, _, value in lines}

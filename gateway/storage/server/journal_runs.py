@@ -26,13 +26,14 @@ Reload = Callable[[str, str], Awaitable[Reloaded | None]]
 # How long a look into the ledger is good for, while Redis does not know the run.
 RELOADED_SECONDS = 30.0
 ABSENT = b""
+_GONE = b"gone:"
 
 
 class Run(Struct):
     """A run as it was read, never changed afterwards but for its key.
 
-    `version` is ABSENT when Redis does not know the run; `known` when it has events, there or
-    in the ledger, from which it was then `reloaded`.
+    `version` is ABSENT, or that of a run forgotten lately, when Redis does not have the run.
+    `known` when it has events, there or in the ledger, from which it was then `reloaded`.
     """
 
     version: bytes
@@ -43,6 +44,11 @@ class Run(Struct):
     last_ns: int = 0
     reloaded: Reloaded | None = None
     read_at: float = 0.0
+
+    @property
+    def here(self) -> bool:
+        """Whether Redis has the run."""
+        return _here(self.version)
 
 
 class Seen(Struct, frozen=True):
@@ -76,7 +82,7 @@ class Runs:
     def remembered(self, key: Key) -> Run | None:
         """The run as last seen, unless it may have come to Redis or gone since."""
         run = self._runs.get(key)
-        if run is None or (run.version == ABSENT and not self._fresh(run)):
+        if run is None or not (run.here or self._fresh(run)):
             return None
         return run
 
@@ -104,8 +110,8 @@ class Runs:
             }
         except rows.UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
-        if version == ABSENT:
-            run = await self._absent(key, environment)
+        if not _here(version):
+            run = await self._absent(key, environment, version)
             past = run.reloaded.actions if run.reloaded else {}
             return Seen(run, {action: past.get(action) for action in actions}, mark)
         if row is None:
@@ -166,7 +172,7 @@ class Runs:
         partition = self._places.of(key)
         state = run.state
         version = f"reloaded:{now_ns}:{sealing.new_secret().hex()[:16]}".encode()
-        command = _bring(partition, key, version, past, now_ns)
+        command = _bring(partition, key, version, run, past, now_ns)
         if not await self._routes.call(partition.slot, command):
             self.drop(key)
             return None
@@ -175,9 +181,9 @@ class Runs:
             Run(version, state, True, run.wrapped, run.content_key, last_ns=now_ns),
         )
 
-    async def _absent(self, key: Key, environment: str) -> Run:
+    async def _absent(self, key: Key, environment: str, version: bytes) -> Run:
         remembered = self._runs.get(key)
-        if remembered is not None and remembered.version == ABSENT and self._fresh(remembered):
+        if remembered is not None and remembered.version == version and self._fresh(remembered):
             if not remembered.known and remembered.state.environment != environment:
                 remembered.state.environment = environment
             return remembered
@@ -185,9 +191,9 @@ class Runs:
         now = self._ambient.monotonic()
         if reloaded is None:
             fresh = RunState(project_id=key[0], environment=environment, run_id=key[1])
-            return self.keep(key, Run(ABSENT, fresh, False, read_at=now))
+            return self.keep(key, Run(version, fresh, False, read_at=now))
         run = Run(
-            ABSENT,
+            version,
             reloaded.state,
             True,
             reloaded.wrapped_secret,
@@ -200,7 +206,13 @@ class Runs:
         return self._ambient.monotonic() - run.read_at < RELOADED_SECONDS
 
 
-def _bring(partition: Partition, key: Key, version: bytes, past: Reloaded, now_ns: int) -> bytes:
+def _here(version: bytes) -> bool:
+    return version != ABSENT and not version.startswith(_GONE)
+
+
+def _bring(
+    partition: Partition, key: Key, version: bytes, run: Run, past: Reloaded, now_ns: int
+) -> bytes:
     state = past.state
     project_id = key[0]
     actions = {**past.actions, **state.recent}
@@ -212,6 +224,7 @@ def _bring(partition: Partition, key: Key, version: bytes, past: Reloaded, now_n
         past.wrapped_secret,
         now_ns,
         int(state.halted),
+        run.version,
         len(state.recent),
         *state.recent,
     ]
