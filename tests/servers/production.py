@@ -61,10 +61,10 @@ class Production(Struct, frozen=True):
         finally:
             process.terminate()
             try:
-                process.wait(STOP_SECONDS)
+                process.communicate(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                process.communicate()
 
 
 @contextmanager
