@@ -50,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     master_key: the key that encrypts all other keys, 32 bytes in base64; a file is safer
     master_key_file: 32 bytes that encrypt all other keys; without one, `data`/master.key
     redis_url: the hot store of `serve` and `work`, one node or any of a cluster
+    redis_seconds: how long a call of Redis may take before the journal counts as away
     database_url: PostgreSQL; the user says what may be done there (README, production)
     database_prepared: false behind a pooler in transaction mode that knows no prepared statements
     opa_url: an OPA server that evaluates the rules; without one, a child process does
@@ -71,6 +72,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     master_key: str | None = None
     master_key_file: str | None = None
     redis_url: str | None = None
+    redis_seconds: Annotated[float, Meta(gt=0)] = 0.25
     database_url: str | None = None
     database_prepared: bool = True
     opa_url: str | None = None
