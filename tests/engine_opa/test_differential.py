@@ -17,6 +17,7 @@ from gateway.engines.embedded import EmbeddedEngine, Limits
 from gateway.engines.opa import OpaEngine
 from gateway.policies import check, load, testing
 from gateway.policies.shipped import shipped
+from tests.engine.rego import unworded
 from tests.engine_opa.frames import Frames, texts_of
 
 FRAMES = 3_000
@@ -51,7 +52,7 @@ class Comparison:
         answers = await asyncio.gather(
             *(engine.evaluate(self._ruleset, self.rules, frame) for engine in self._engines)
         )
-        for one, other in zip(*answers, strict=True):
+        for one, other in zip(*map(unworded, answers), strict=True):
             self.counts["results"] += 1
             self.counts[one.failure or ("verdicts" if one.verdicts else "silent")] += 1
             self.counts.update(f"{one.rule} {verdict.effect}" for verdict in one.verdicts)

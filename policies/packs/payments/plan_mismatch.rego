@@ -10,14 +10,18 @@
 #   optional: [/action/arguments/*]
 package payments.plan_mismatch
 
-planned := input.request.plan.arguments if {
+planned := plan.arguments if {
 	other_tool == false
-	is_object(input.request.plan.arguments)
+	is_object(plan.arguments)
 }
 
-other_tool := input.request.plan.tool != input.action.tool if is_string(input.request.plan.tool)
+plan := input.request.plan if is_object(input.request.plan)
 
-other_tool := false if not is_string(input.request.plan.tool)
+planned_tool := object.get(plan, "tool", null)
+
+other_tool := planned_tool != input.action.tool if is_string(planned_tool)
+
+other_tool := false if not is_string(planned_tool)
 
 differing contains key if {
 	some key, wanted in planned
