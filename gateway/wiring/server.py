@@ -43,7 +43,11 @@ async def gateway_stores(
             return Reloaded(state=state, wrapped_secret=wrapped, actions=actions)
 
         journal = await open_journal(
-            redis_url(settings), keyring=record.keyring, ambient=ambient, reload=reload
+            redis_url(settings),
+            keyring=record.keyring,
+            ambient=ambient,
+            reload=reload,
+            waiting_max=settings.journal_waiting_max,
         )
         stack.push_async_callback(journal.close)
         recalling.journal = journal
