@@ -131,6 +131,10 @@ class GatewayProcess:
                 found[pid] = "gateway" if pid in self._sessions else _part(pid)
         return found
 
+    def traced(self) -> list[int]:
+        """Whose system calls count."""
+        return [self.pid]
+
     def pids(self, part: str) -> list[int]:
         return sorted(pid for pid, found in self.members().items() if found == part)
 

@@ -53,6 +53,15 @@ class Installation(Struct, frozen=True):
         until(lambda: self.waiting() == 0, RECORD_SECONDS, "the journal is empty")
         until(lambda: self._moves() == 0, RECORD_SECONDS, "all counters are moved")
 
+    def until_gateway_says(self, durability: str) -> None:
+        """Wait until the gateway has noticed what Redis promises."""
+        wire = self.wire()
+        action = {"tool": "crm.read_customer", "arguments": {"id": durability}}
+        until(
+            lambda: wire.check(action=action).json.get("durability") == durability, 60, durability
+        )
+        wire.close()
+
     def counters(self) -> dict[tuple[str, str], int]:
         """The total of each shared counter that has one, by project and name."""
         found = {}
