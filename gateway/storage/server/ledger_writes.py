@@ -44,6 +44,12 @@ from gateway.storage.server.ledger_batch import (
 from gateway.storage.server.ledger_reads import lost_day
 from gateway.storage.server.postgres import Connection
 
+# What says that an event will never fit: a value, a constraint, or the size of an index entry.
+REFUSED = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
 LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS key"
 RUNS = f"""
     SELECT r.run_day, {", ".join(f"r.{name}" for name in RunRow.__struct_fields__)}
@@ -198,7 +204,7 @@ async def store(
         if linked:
             await _write(connection, linked, known, secrets)
         return Stored(len(linked), tuple(twice(linked, known.heads)))
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+    except REFUSED as error:
         # Its detail would name the row, and rows are nobody's business.
         raise EventRefused(f"an event cannot be stored (SQLSTATE {error.sqlstate})") from None
     except (msgspec.MsgspecError, OverflowError, ValueError) as error:
