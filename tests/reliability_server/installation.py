@@ -53,6 +53,12 @@ class Installation(Struct, frozen=True):
         until(lambda: self.waiting() == 0, RECORD_SECONDS, "the journal is empty")
         until(lambda: self._moves() == 0, RECORD_SECONDS, "all counters are moved")
 
+    def until_unspooled(self) -> None:
+        """Wait until the journal has everything that was given from the spool."""
+        wire = self.wire()
+        until(lambda: wire.get("/readyz").json.get("spooled") == 0, RECORD_SECONDS, "no spool")
+        wire.close()
+
     def until_gateway_says(self, durability: str) -> None:
         """Wait until the gateway has noticed what Redis promises."""
         wire = self.wire()
