@@ -55,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database_prepared: false behind a pooler in transaction mode that knows no prepared statements
     opa_url: an OPA server that evaluates the rules; without one, a child process does
     max_concurrent_checks: checks in flight at once; beyond it 503 `overloaded`
+    journal_waiting_max: events in Redis that no worker has recorded; beyond it checks are refused
     policy_poll_seconds: how often the policy folder is looked at for changes
     evaluator_memory_mb: address space of an evaluator child
     log_level: debug, info, warning or error
@@ -77,6 +78,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database_prepared: bool = True
     opa_url: str | None = None
     max_concurrent_checks: Positive = 256
+    journal_waiting_max: Positive = 500_000
     policy_poll_seconds: Annotated[float, Meta(gt=0)] = 0.5
     evaluator_memory_mb: Annotated[int, Meta(ge=128)] = 512
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"

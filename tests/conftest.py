@@ -4,9 +4,10 @@ import os
 
 from hypothesis import settings
 
-# How long the kill loop goes on is the one thing that is asked of the tests themselves.
+# How long the kill loops go on, and by which seed, is all that is asked of the tests themselves.
+KEPT = {"CHECKREIN_CAMPAIGN", "CHECKREIN_SEED"}
 for name in [name for name in os.environ if name.startswith("CHECKREIN_")]:
-    if name != "CHECKREIN_CAMPAIGN":
+    if name not in KEPT:
         del os.environ[name]
 
 # How long one example takes says more about the machine than about the code.

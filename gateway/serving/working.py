@@ -44,9 +44,8 @@ async def work(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         ]
         if worker.maintain is not None:
             beside.append(asyncio.create_task(_maintain(worker.maintain)))
-        on_ready(Ready(url))
         try:
-            await record_until_told(worker.recorder, worker.auditor)
+            await record_until_told(worker.recorder, worker.auditor, lambda: on_ready(Ready(url)))
         finally:
             scraped.should_exit = True
             for task in beside[1:]:

@@ -48,6 +48,7 @@ async def gateway_stores(
             ambient=ambient,
             reload=reload,
             seconds=settings.redis_seconds,
+            waiting_max=settings.journal_waiting_max,
         )
         stack.push_async_callback(journal.close)
         recalling.journal = journal

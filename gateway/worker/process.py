@@ -17,6 +17,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -33,8 +34,13 @@ NICENESS = 5
 _log = logger("worker")
 
 
-async def record_until_told(recorder: Recorder, auditor: Auditor | None = None) -> None:
-    """Record, and verify beside it, until SIGTERM or the end of stdin."""
+async def record_until_told(
+    recorder: Recorder, auditor: Auditor | None = None, on_ready: Callable[[], None] | None = None
+) -> None:
+    """Record, and verify beside it, until SIGTERM or the end of stdin.
+
+    `on_ready` is called when it can be told to stop: whoever hears it may do so at once.
+    """
     loop = asyncio.get_running_loop()
     stop, orphaned = asyncio.Event(), asyncio.Event()
     child = _is_pipe(sys.stdin.fileno())
@@ -44,6 +50,8 @@ async def record_until_told(recorder: Recorder, auditor: Auditor | None = None) 
     if child:
         os.set_blocking(sys.stdin.fileno(), False)
         loop.add_reader(sys.stdin.fileno(), _watch_stdin, orphaned, stop)
+    if on_ready is not None:
+        on_ready()
     reports = _Reports(recorder)
     reporting = asyncio.create_task(reports.run())
     auditing = asyncio.create_task(auditor.run(stop)) if auditor else None

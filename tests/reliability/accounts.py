@@ -86,8 +86,8 @@ def batches_are_recorded(runs: Runs, told: list[Seen]) -> None:
             assert texts == [event["text"] for event in each.sent["events"]], reply
 
 
-def counters_are_the_sum_of_events(data: Path, runs: Runs) -> None:
-    """Shared counters hold what the decisions took and what was given back; nothing is lost."""
+def sum_of_events(runs: Runs) -> dict[tuple[str, str], int]:
+    """What shared counters must hold: what the decisions took, without what was given back."""
     wanted: Counter[tuple[str, str]] = Counter()
     for events in runs.values():
         for entry in events:
@@ -95,20 +95,30 @@ def counters_are_the_sum_of_events(data: Path, runs: Runs) -> None:
                 wanted[entry.event.project_id, key] += amount
             for key, amount in entry.body.get("released", {}).items():
                 wanted[entry.event.project_id, key] -= amount
+    return dict(wanted)
+
+
+def counters_are_the_sum_of_events(data: Path, runs: Runs) -> None:
+    """Shared counters hold what the decisions took and what was given back; nothing is lost."""
     rows = record.query(data / "journal.db", "SELECT project_id, key, total FROM counter")
     found = {(project_id, key): total for project_id, key, total in rows}
-    assert found == dict(wanted)
+    assert found == sum_of_events(runs)
 
 
 def nothing_is_missing(data: Path, told: list[Seen]) -> Runs:
     """All of it, on a stopped and drained data folder; returns what is recorded."""
     assert record.waiting(data) == 0
     runs = record.read_runs(data)
+    all_is_recorded(runs, told)
+    counters_are_the_sum_of_events(data, runs)
+    return runs
+
+
+def all_is_recorded(runs: Runs, told: list[Seen]) -> None:
+    """What was told is in these runs, once and the same, and they have no gaps."""
     assert record.gaps(runs) == []
     assert record.of_type(runs, "unreadable") == []
     checks_are_recorded(runs, told)
     actions_are_judged_once(runs, told)
     results_are_recorded(runs, told)
     batches_are_recorded(runs, told)
-    counters_are_the_sum_of_events(data, runs)
-    return runs

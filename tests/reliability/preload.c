@@ -40,6 +40,10 @@ static void note(const char *call, const char *target, const void *data, size_t 
         syscall(SYS_write, notes, line, (size_t)length);
 }
 
+static int is_log(const char *target) {
+    return strstr(target, "journal.db") || strstr(target, ".spool") || strstr(target, ".aof");
+}
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 /* One body for all of them: `data` and `size` are what is sent first. */
@@ -49,7 +53,7 @@ static void note(const char *call, const char *target, const void *data, size_t 
     if (before)                                           \
         note(#name, target, data, size);                  \
     __typeof__(REAL(name)(__VA_ARGS__)) done = REAL(name)(__VA_ARGS__); \
-    if (!before && (strstr(target, "journal.db") || strstr(target, ".spool")))          \
+    if (!before && is_log(target))                        \
         note(#name, target, "", 0);                       \
     return done
 

@@ -126,10 +126,14 @@ class GatewayProcess:
     def members(self) -> dict[int, str]:
         """What is alive of all that was ever started here: pid -> gateway, worker, evaluator."""
         found = {}
-        for pid, session in _processes():
+        for pid, session in sessions():
             if session in self._sessions:
                 found[pid] = "gateway" if pid in self._sessions else _part(pid)
         return found
+
+    def traced(self) -> list[int]:
+        """Whose system calls count."""
+        return [self.pid]
 
     def pids(self, part: str) -> list[int]:
         return sorted(pid for pid, found in self.members().items() if found == part)
@@ -210,7 +214,7 @@ def until(holds: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.02)
 
 
-def _processes() -> Iterator[tuple[int, int]]:
+def sessions() -> Iterator[tuple[int, int]]:
     """(pid, session) of every process that is not a zombie."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():

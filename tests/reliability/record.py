@@ -18,6 +18,7 @@ from gateway.storage import master_key
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
 from gateway.storage.keyring import Keyring
+from gateway.storage.ports import Ledger
 
 PAGE = 500
 
@@ -59,16 +60,22 @@ def read_runs(data: Path) -> Runs:
 
 
 async def _read_runs(data: Path) -> Runs:
-    found: Runs = {}
     async with opened(data) as stores:
-        for project_id, run_id in await stores.ledger.all_runs():
-            found[run_id] = [entry async for entry in _entries(stores, project_id, run_id)]
+        return await all_of(stores.ledger, stores.keyring)
+
+
+async def all_of(ledger: Ledger, keyring: Keyring) -> Runs:
+    """Every event of every run of a ledger, whatever it is on."""
+    found: Runs = {}
+    for project_id, run_id in await ledger.all_runs():
+        found[run_id] = [entry async for entry in _entries(ledger, keyring, project_id, run_id)]
     return found
 
 
-async def _entries(stores: Opened, project_id: str, run_id: str) -> AsyncIterator[Entry]:
-    ledger = stores.ledger
-    keys = await keys_of(ledger, stores.keyring.run_secret, project_id, run_id)
+async def _entries(
+    ledger: Ledger, keyring: Keyring, project_id: str, run_id: str
+) -> AsyncIterator[Entry]:
+    keys = await keys_of(ledger, keyring.run_secret, project_id, run_id)
     after = 0
     while page := await ledger.events(project_id, run_id, after, PAGE):
         wanted = {key for event in page for key in event.blob_keys.values()}

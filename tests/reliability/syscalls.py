@@ -1,8 +1,8 @@
-"""What a running gateway asks of the kernel, in order: by strace, or by a preloaded library.
+"""What running processes ask of the kernel, in order: by strace, or by a preloaded library.
 
 Both tell three things apart: `written`, a write to the log that has returned; `synced`, a flush of
 it that has returned; `answered`, a response that is about to be written to a socket. The log is the
-journal's, or a file whose name ends in another way.
+journal's, or a file whose name ends in another way; it may be of another process than the response.
 """
 
 from __future__ import annotations
@@ -14,33 +14,50 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.reliability.process import GatewayProcess, until
+from tests.reliability.process import until
 
 Calls = Callable[[], list[str]]
 JOURNAL = "journal.db-wal"
+
+
+class Traced(Protocol):
+    """What is looked at: not started yet, and started with these variables in its environment."""
+
+    variables: dict[str, str]
+
+    def start(self) -> object: ...
+
+    def traced(self) -> list[int]:
+        """The processes whose calls count."""
+        ...
+
+
 _ANSWER = "HTTP/1.1 200 OK"[:15]
 _TRACED = "write,writev,pwrite64,sendto,sendmsg,fsync,fdatasync"
 
 
 @contextmanager
-def by_strace(running: GatewayProcess, folder: Path, log: str = JOURNAL) -> Iterator[Calls]:
-    """Attach to the gateway. Skips where strace is missing or tracing is not permitted."""
+def by_strace(running: Traced, folder: Path, log: str = JOURNAL) -> Iterator[Calls]:
+    """Attach to what runs. Skips where strace is missing or tracing is not permitted."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed")
     running.start()
     trace = folder / "trace"
     options = ["-f", "-y", "-s", "64", "-e", f"trace={_TRACED}", "-o", str(trace)]
-    with subprocess.Popen(
-        [strace, *options, "-p", str(running.pid)], stderr=subprocess.PIPE
-    ) as tracer:
+    pids = running.traced()
+    for pid in pids:
+        options += ["-p", str(pid)]
+    with subprocess.Popen([strace, *options], stderr=subprocess.PIPE) as tracer:
         assert tracer.stderr is not None
-        said = tracer.stderr.readline().decode()
-        if "attached" not in said:
-            pytest.skip(f"tracing is not permitted here: {said.strip()}")
+        for _ in pids:
+            said = tracer.stderr.readline().decode()
+            if "attached" not in said:
+                pytest.skip(f"tracing is not permitted here: {said.strip()}")
         try:
             yield lambda: list(_of_strace(trace.read_text("utf-8", "replace"), log))
         finally:
@@ -74,8 +91,8 @@ def _name(call: str, log: str) -> str:
 
 
 @contextmanager
-def by_preload(running: GatewayProcess, folder: Path, log: str = JOURNAL) -> Iterator[Calls]:
-    """Start the gateway with a library before libc. Skips where there is no C compiler."""
+def by_preload(running: Traced, folder: Path, log: str = JOURNAL) -> Iterator[Calls]:
+    """Start it with a library before libc. Skips where there is no C compiler."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("there is no C compiler")
@@ -97,13 +114,14 @@ def by_preload(running: GatewayProcess, folder: Path, log: str = JOURNAL) -> Ite
     running.variables |= {"LD_PRELOAD": str(library), "PRELOAD_NOTES": str(notes)}
     running.start()
     until(notes.exists, 10, "the first note")
-    yield lambda: list(_of_notes(notes.read_text("utf-8", "replace"), running.pid, log))
+    pids = {str(pid) for pid in running.traced()}
+    yield lambda: list(_of_notes(notes.read_text("utf-8", "replace"), pids, log))
 
 
-def _of_notes(notes: str, pid: int, log: str) -> Iterator[str]:
+def _of_notes(notes: str, pids: set[str], log: str) -> Iterator[str]:
     for line in notes.splitlines():
         process, _, call = line.partition(" ")
-        if process != str(pid):
+        if process not in pids:
             continue
         if log in call:
             yield "synced" if "sync" in call.split()[0] else "written"

@@ -25,7 +25,7 @@ def test_an_answer_leaves_after_its_decision_is_on_the_disk(traced, gateway, tmp
             assert (reply["enforced"], reply["durability"]) == ("allow", "fsync")
         wire.close()
         assert running.stop() == 0
-    answers = _by_answer(calls())
+    answers = by_answer(calls())
 
     # Nothing is written for a request that decides nothing; the first one followed the start.
     assert answers[1] == []
@@ -36,7 +36,7 @@ def test_an_answer_leaves_after_its_decision_is_on_the_disk(traced, gateway, tmp
         assert before[-1] == "synced", before
 
 
-def _by_answer(calls: list[str]) -> list[list[str]]:
+def by_answer(calls: list[str]) -> list[list[str]]:
     """What was done to the log before each answer, since the one before."""
     found: list[list[str]] = []
     since: list[str] = []

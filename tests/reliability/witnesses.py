@@ -13,14 +13,25 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from tests.reliability.process import GatewayProcess
 from tests.reliability.traffic import Traffic
 from tests.reliability.wire import Lost, Reply, Torn, Wire
 
 GIVE_UP_SECONDS = 60
 PAUSE = 0.005
+# Whoever is refused comes back after this; many that hammer would slow the start they wait for.
+AGAIN_SECONDS = 0.05
+
+
+class Reached(Protocol):
+    """Where a gateway listens, now and after every start, and a key that it knows."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def key(self) -> str: ...
 
 
 class Seen(NamedTuple):
@@ -32,19 +43,19 @@ class Seen(NamedTuple):
 
 
 class Witness:
-    """One client. `run` asks until it is told to stop.
+    """One client. `run` asks until it is told to stop, with a pause in between.
 
     `told` counts what it was told, `retried` what it asked again, `torn` the responses that broke
     off: nobody may take half an answer for one, and a gateway that is not killed never gives one.
     """
 
-    def __init__(self, gateway: GatewayProcess, folder: Path, name: str) -> None:
+    def __init__(self, gateway: Reached, folder: Path, name: str, pause: float = PAUSE) -> None:
         self.path = folder / f"{name}.jsonl"
         self.told = 0
         self.retried = 0
         self.torn = 0
         self._wire = Wire(gateway.port, gateway.key)
-        self._name = name
+        self._pause = pause
         # Four share their runs: what one does changes what the others are told.
         self._traffic = Traffic(f"{int(name) // 4}")
         self._random = random.Random(name)
@@ -59,7 +70,7 @@ class Witness:
             while not ended.is_set():
                 (kind,) = self._random.choices(kinds, (7, 1, 1, 2))
                 kind()
-                time.sleep(PAUSE)
+                time.sleep(self._pause)
         self._wire.close()
 
     def _named_check(self) -> None:
@@ -115,13 +126,13 @@ class Witness:
         try:
             reply = self._wire.post(path, body)
         except Lost:
-            time.sleep(0.02)
+            time.sleep(AGAIN_SECONDS)
             return None
         except Torn:
             self.torn += 1
             return None
         if reply.status == 503:
-            time.sleep(0.02)
+            time.sleep(AGAIN_SECONDS)
             return None
         assert reply.status == 200, (path, body, reply)
         return reply

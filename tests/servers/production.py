@@ -68,8 +68,11 @@ class Production(Struct, frozen=True):
 
 
 @contextmanager
-def production() -> Iterator[Production]:
-    """Servers of one's own, migrated, with everything removed behind them."""
+def production(*settings: str) -> Iterator[Production]:
+    """Servers of one's own, migrated, with everything removed behind them.
+
+    `settings` are more words on the command line of Redis.
+    """
     with tempfile.TemporaryDirectory(prefix="checkrein-production-") as folder:
         base = Path(folder)
         key = base / "master.key"
@@ -79,7 +82,7 @@ def production() -> Iterator[Production]:
         try:
             database.start()
             asyncio.run(database.prepare())
-            with redis.one(base / "redis") as hot:
+            with redis.one(base / "redis", *settings) as hot:
                 yield Production(base, hot, database, postgres.TEMPLATE)
         finally:
             database.remove()

@@ -45,6 +45,7 @@ class Server:
     def __init__(self, folder: Path, *settings: str, port: int | None = None) -> None:
         self.folder = folder
         self.port = port or free_port()
+        self.variables: dict[str, str] = {}
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,9 +71,15 @@ class Server:
                 ],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self.variables},
             )
         self._wait()
         return self
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def client(self) -> Redis:
         return Redis(port=self.port, socket_timeout=5)

@@ -124,6 +124,18 @@ async def test_bytes_that_say_not_even_whose_they_are_hold_nobody_up(rig):
     assert [fields for _, fields in aside] == [{b"e": b"\xc1junk"}]
 
 
+async def test_bytes_that_cannot_be_read_are_counted_as_waiting(rig):
+    """D10: with no worker to set them aside, they keep no gateway from saying what waits."""
+    partition = rig.journal._places.of(("prj_1", "run_1"))
+    slot = partition.slot
+    await rig.journal._routes.call(slot, pack("XADD", partition.log, "*", "e", b"\xc1junk"))
+    await make.done(rig.journal, make.append())
+
+    figures = await rig.journal.figures()
+
+    assert figures.waiting == 2
+
+
 @pytest.mark.parametrize("limit", [1, 3, 50])
 async def test_no_more_is_claimed_than_was_asked_for(rig, limit):
     for number in range(30):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.ambient import Ambient
 from gateway.domain.events import Durability
-from gateway.errors import StorageFailure
 from gateway.storage.ports import JournalFigures
 from gateway.storage.server import journal_rows as rows
 from gateway.storage.server.journal_keys import Partition, Places, pack
@@ -69,13 +69,19 @@ class Backlog:
             self._ask(partition, pack("XLEN", partition.log)),
             self._ask(partition, pack("XRANGE", partition.log, "-", "+", "COUNT", 1)),
         )
-        try:
-            return count, rows.decode_entry(first[0][1][1]).recorded_ns if first else 0
-        except rows.UNREADABLE as error:
-            raise StorageFailure(f"the log cannot be read: {error}") from error
+        return count, _taken_in(*first[0]) if first else 0
 
     async def _ask(self, partition: Partition, command: bytes) -> Any:
         return await self._routes.call(partition.slot, command, "slow")
+
+
+def _taken_in(entry: bytes, fields: Sequence[bytes]) -> int:
+    """When a record was taken in. What cannot be read waits like any other, until a worker sets it
+    aside: it has the time that Redis gave it."""
+    try:
+        return rows.decode_entry(fields[1]).recorded_ns
+    except rows.UNREADABLE:
+        return int(entry.partition(b"-")[0]) * 1_000_000
 
 
 def full(waiting: int) -> NotSent:

@@ -38,6 +38,12 @@ from gateway.storage.server.ledger_batch import (
 from gateway.storage.server.ledger_known import Known, amounts_of, columns, known_of
 from gateway.storage.server.postgres import Connection
 
+# What says that an event will never fit: a value, a constraint, or the size of an index entry.
+REFUSED = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
 LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest($1::bigint[]) AS key"
 # A batch has far fewer runs than rows, so a row names its run by its number in the batch.
 RUN_NUMBERS = """unnest($1::text[], $2::date[], $3::text[])
@@ -140,7 +146,7 @@ async def store(
         if linked:
             await _write(connection, linked, known, secrets)
         return Stored(len(linked), tuple(twice(linked, known.heads)))
-    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+    except REFUSED as error:
         # Its detail would name the row, and rows are nobody's business.
         raise EventRefused(f"an event cannot be stored (SQLSTATE {error.sqlstate})") from None
     except (msgspec.MsgspecError, OverflowError, ValueError) as error:
