@@ -34,8 +34,6 @@ async def gateway_stores(
         recalling = Recalling(record.ledger, record.keyring, base_url)
 
         async def reload(project_id: str, run_id: str) -> Reloaded | None:
-            if not await record.ledger.knows(project_id, run_id):
-                return None
             found = await recalling.run(project_id, run_id)
             if found is None:
                 return None
@@ -43,7 +41,11 @@ async def gateway_stores(
             return Reloaded(state=state, wrapped_secret=wrapped, actions=actions)
 
         journal = await open_journal(
-            redis_url(settings), keyring=record.keyring, ambient=ambient, reload=reload
+            redis_url(settings),
+            keyring=record.keyring,
+            ambient=ambient,
+            reload=reload,
+            knows=record.ledger.knows,
         )
         stack.push_async_callback(journal.close)
         recalling.journal = journal
