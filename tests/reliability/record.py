@@ -18,6 +18,7 @@ from gateway.storage import master_key
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
 from gateway.storage.keyring import Keyring
+from gateway.wiring.stores import RecordStores
 
 PAGE = 500
 
@@ -62,11 +63,14 @@ async def _read_runs(data: Path) -> Runs:
     found: Runs = {}
     async with opened(data) as stores:
         for project_id, run_id in await stores.ledger.all_runs():
-            found[run_id] = [entry async for entry in _entries(stores, project_id, run_id)]
+            found[run_id] = [entry async for entry in entries(stores, project_id, run_id)]
     return found
 
 
-async def _entries(stores: Opened, project_id: str, run_id: str) -> AsyncIterator[Entry]:
+async def entries(
+    stores: Opened | RecordStores, project_id: str, run_id: str
+) -> AsyncIterator[Entry]:
+    """Every event of a run, in the order of their seqs."""
     ledger = stores.ledger
     keys = await keys_of(ledger, stores.keyring.run_secret, project_id, run_id)
     after = 0
