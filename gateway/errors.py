@@ -20,6 +20,7 @@ to give.
       EngineUnavailable           no evaluator could be started
       StorageFailure              a store refused or lost a write
         EventRefused              the ledger will not take this event, however often it is sent
+        RecordAway                what lies behind the journal is away, the journal is not
       ConfigInvalid               a setting that is wrong or unknown
 """
 
@@ -159,6 +160,11 @@ class SpoolFull(StorageFailure):
 class EventRefused(StorageFailure):
     """The ledger will not take this event, however often it is sent: a seq is missing before it,
     or it breaks a constraint."""
+
+
+class RecordAway(StorageFailure):
+    """What lies behind the journal cannot be read now: old runs, and the keys of content. It says
+    nothing about the journal itself."""
 
 
 class ConfigInvalid(CheckreinError):

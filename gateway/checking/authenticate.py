@@ -21,6 +21,8 @@ from gateway.errors import StorageFailure, Unauthenticated
 from gateway.storage.ports import Caller, Control, KeyRecord
 
 REFRESH_SECONDS = 1.0
+# A connection that died unnoticed must cost less than a revocation may take.
+CHANGES_SECONDS = 1.5
 PROVED_MAX = 4096
 _log = structlog.get_logger()
 
@@ -81,7 +83,11 @@ class KeyCache:
 
     async def refresh(self) -> bool:
         """Read the keys again if they changed; return whether. Raises StorageFailure."""
-        changes = await self._control.changes()
+        try:
+            async with asyncio.timeout(CHANGES_SECONDS):
+                changes = await self._control.changes()
+        except TimeoutError as error:
+            raise StorageFailure("The store of keys did not answer in time.") from error
         if changes == self._changes:
             return False
         self._known = {record.id: _known(record) for record in await self._control.keys()}

@@ -71,6 +71,7 @@ def ask_of(case: Case, covering: tuple[budgets.Covering, ...]) -> Gather:
         action_id=case.ids.action_id if case.ids.given else None,
         reserve=budgets.wishes(covering, case.action.amount),
         reservation_id=case.ids.decision_id,
+        is_new=case.ids.external_run is None,
     )
 
 

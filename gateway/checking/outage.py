@@ -30,7 +30,7 @@ from gateway.domain.observations import Gap
 from gateway.domain.reply import CheckReply, reply_of
 from gateway.domain.ruleset import JournalMode, journal_mode
 from gateway.engines.port import Engine
-from gateway.errors import StorageFailure, Unavailable
+from gateway.errors import RecordAway, StorageFailure, Unavailable
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
 from gateway.storage.ports import Gathered, Spool, SpoolEntry
@@ -133,7 +133,7 @@ class Outage:
     ) -> CheckReply:
         """The reply from the spool. Raises Unavailable where the environment wants none, or the
         spool cannot take it; Conflict as any check does."""
-        if failure is not None:
+        if failure is not None and not _is_of_the_record(failure):
             self.breaker.failed((case.caller.project_id, case.ids.run_id))
         effects = frozenset(case.action.side_effects)
         mode = journal_mode(case.environment, effects, spool=self._spool is not None)
@@ -225,6 +225,11 @@ def _under_new_ids(case: Case, ambient: Ambient) -> Case:
     decision_id = ambient.new_id("dec")
     ids = replace(case.ids, decision_id=decision_id, event_id=event_of_decision(decision_id))
     return replace(case, ids=ids)
+
+
+def _is_of_the_record(failure: StorageFailure) -> bool:
+    """Whether the journal answers, and only what lies behind it does not: other runs go on."""
+    return isinstance(failure, RecordAway) or isinstance(failure.__cause__, RecordAway)
 
 
 def _unavailable(mode: JournalMode) -> Unavailable:

@@ -28,6 +28,7 @@ class Gather(Struct, frozen=True):
     """What a check wants to know before it is judged.
 
     `reservation_id` makes the reservations idempotent: asking again under it replaces them.
+    `is_new` says that the gateway has just made the run's id, so that no store can know it.
     """
 
     project_id: str
@@ -37,6 +38,7 @@ class Gather(Struct, frozen=True):
     action_id: str | None = None
     reserve: tuple[Reserve, ...] = ()
     reservation_id: str = ""
+    is_new: bool = False
 
 
 class Gathered(Struct, frozen=True):

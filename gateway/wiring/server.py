@@ -34,8 +34,6 @@ async def gateway_stores(
         recalling = Recalling(record.ledger, record.keyring, base_url)
 
         async def reload(project_id: str, run_id: str) -> Reloaded | None:
-            if not await record.ledger.knows(project_id, run_id):
-                return None
             found = await recalling.run(project_id, run_id)
             if found is None:
                 return None
@@ -49,6 +47,7 @@ async def gateway_stores(
             reload=reload,
             seconds=settings.redis_seconds,
             waiting_max=settings.journal_waiting_max,
+            knows=record.ledger.knows,
         )
         stack.push_async_callback(journal.close)
         recalling.journal = journal

@@ -64,11 +64,9 @@ class GatewayProcess:
 
     def launch(self) -> None:
         """Start it without waiting: on any free port at first, on the same one ever after."""
-        command = [COMMAND, "up", "--json", "--data", str(self.data), "--port", str(self.port)]
-        command += ["--metrics-port", str(self._settings.get("metrics_port", 0))]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -78,6 +76,12 @@ class GatewayProcess:
             )
         self._sessions.add(self.pid)
         self.started += 1
+
+    def command(self) -> list[str]:
+        """What is run; `log` and `environ` belong to it."""
+        metrics_port = str(self._settings.get("metrics_port", 0))
+        where = ["--port", str(self.port), "--metrics-port", metrics_port]
+        return [COMMAND, "up", "--json", "--data", str(self.data), *where]
 
     def wait_ready(self) -> GatewayProcess:
         assert self._process is not None

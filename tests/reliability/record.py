@@ -19,6 +19,7 @@ from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Ledger
+from gateway.wiring.stores import RecordStores
 
 PAGE = 500
 
@@ -70,6 +71,14 @@ async def all_of(ledger: Ledger, keyring: Keyring) -> Runs:
     for project_id, run_id in await ledger.all_runs():
         found[run_id] = [entry async for entry in _entries(ledger, keyring, project_id, run_id)]
     return found
+
+
+async def entries(
+    stores: Opened | RecordStores, project_id: str, run_id: str
+) -> AsyncIterator[Entry]:
+    """Every event of a run, in the order of their seqs."""
+    async for entry in _entries(stores.ledger, stores.keyring, project_id, run_id):
+        yield entry
 
 
 async def _entries(

@@ -65,6 +65,8 @@ class Production(Struct, frozen=True):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 @contextmanager

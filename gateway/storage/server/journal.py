@@ -31,8 +31,9 @@ from gateway.storage.ports import (
     Reloaded,
     RunEntry,
 )
-from gateway.storage.server.journal_above import Ancestry, Reload
+from gateway.storage.server.journal_above import Ancestry
 from gateway.storage.server.journal_backlog import Backlog
+from gateway.storage.server.journal_behind import Behind, Knows, Reload
 from gateway.storage.server.journal_counters import HELD_SECONDS, Counters
 from gateway.storage.server.journal_durability import durability
 from gateway.storage.server.journal_eviction import Eviction
@@ -69,6 +70,7 @@ async def open_journal(
     keyring: Keyring,
     ambient: Ambient,
     reload: Reload = nothing_to_reload,
+    knows: Knows | None = None,
     namespace: str = NAMESPACE,
     partitions: int = PARTITIONS,
     hot_runs_max: int = HOT_RUNS_MAX,
@@ -78,7 +80,8 @@ async def open_journal(
 ) -> RedisJournal:
     """Connect, load the Functions, and look at the settings of Redis.
 
-    `seconds` is the deadline of each call, `held_seconds` that of a tentative reservation.
+    `reload` reads a run from the ledger, where `knows` says that it is there. `seconds` is the
+    deadline of each call, `held_seconds` that of a tentative reservation.
 
     Raises StorageFailure when Redis is away, ConfigInvalid when it must not be used as it is.
     """
@@ -94,9 +97,8 @@ async def open_journal(
         routes,
         places,
         promised,
-        keyring=keyring,
+        behind=Behind(keyring, reload, knows),
         ambient=ambient,
-        reload=reload,
         hot_runs_max=hot_runs_max,
         waiting_max=waiting_max,
         held_seconds=held_seconds,
@@ -128,9 +130,8 @@ class RedisJournal:
         places: Places,
         promised: Durability,
         *,
-        keyring: Keyring,
+        behind: Behind,
         ambient: Ambient,
-        reload: Reload,
         hot_runs_max: int,
         waiting_max: int,
         held_seconds: int,
@@ -139,8 +140,8 @@ class RedisJournal:
         self._places = places
         self._ambient = ambient
         self._generation = routes.generation
-        self._runs = Runs(routes, places, keyring, ambient, reload, hot_runs_max)
-        self._ancestry = Ancestry(routes, places, reload, ambient)
+        self._runs = Runs(routes, places, behind, ambient, hot_runs_max)
+        self._ancestry = Ancestry(routes, places, behind.reload, ambient)
         self._counters = Counters(routes, places, ambient, held_seconds)
         self._lookups = Lookups(routes, places, self._runs)
         self._eviction = Eviction(routes, places, self._runs)
@@ -163,7 +164,9 @@ class RedisJournal:
             parent = remembered.state.parent_run_id if remembered else None
             above = await self._ancestry.above(key, parent or ask.parent_run_id)
             actions = (ask.action_id,) if ask.action_id else ()
-            seen = await self._runs.read(key, ask.environment, actions, above.places)
+            seen = await self._runs.read(
+                key, ask.environment, actions, above.places, is_new=ask.is_new
+            )
             state = seen.run.state
             if state.parent_run_id is not None and not above.places:
                 above = await self._ancestry.above(key, state.parent_run_id)

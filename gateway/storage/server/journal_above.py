@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from gateway.ambient import Ambient
-from gateway.storage.ports import Reloaded
 from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.journal_behind import Reload
 from gateway.storage.server.journal_functions import ABOVE, MARK, UNHALT, UNMARK
 from gateway.storage.server.journal_keys import Key, Partition, Places, key_of, place_of
 from gateway.storage.server.journal_routes import Routes
@@ -29,8 +29,6 @@ GOOD_SECONDS = 300.0
 REGISTERED_SECONDS = 3600
 # A halt that was announced and has not come by then will not come any more.
 HALTING_MS = 5_000
-
-Reload = Callable[[str, str], Awaitable[Reloaded | None]]
 
 
 class _Link(Struct, frozen=True):

@@ -7,7 +7,7 @@ reads it otherwise; an append that was built on an older one is refused by it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -15,14 +15,13 @@ from gateway.ambient import Ambient
 from gateway.domain import sealing
 from gateway.domain.run_state import ActionRecord, RunState
 from gateway.errors import StorageFailure
-from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Reloaded
 from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.journal_behind import Behind
 from gateway.storage.server.journal_functions import BRING, GATHER
 from gateway.storage.server.journal_keys import Key, Partition, Places, place_of
 from gateway.storage.server.journal_routes import Routes
 
-Reload = Callable[[str, str], Awaitable[Reloaded | None]]
 # How long a look into the ledger is good for, while Redis does not know the run.
 RELOADED_SECONDS = 30.0
 ABSENT = b""
@@ -66,16 +65,14 @@ class Runs:
         self,
         routes: Routes,
         places: Places,
-        keyring: Keyring,
+        behind: Behind,
         ambient: Ambient,
-        reload: Reload,
         most: int,
     ) -> None:
         self._routes = routes
         self._places = places
-        self._keyring = keyring
+        self._behind = behind
         self._ambient = ambient
-        self._reload = reload
         self._most = most
         self._runs: OrderedDict[Key, Run] = OrderedDict()
 
@@ -92,8 +89,11 @@ class Runs:
         environment: str,
         actions: Sequence[str] = (),
         above: Sequence[bytes] = (),
+        *,
+        is_new: bool = False,
     ) -> Seen:
-        """The run as it is now. `environment` is that of a run that nobody knows."""
+        """The run as it is now. `environment` is that of a run that nobody knows, and the ledger is
+        not asked for one that `is_new`."""
         remembered = self._runs.get(key)
         partition = self._places.of(key)
         version = remembered.version if remembered else ABSENT
@@ -111,7 +111,7 @@ class Runs:
         except rows.UNREADABLE as error:
             raise StorageFailure(f"the run's state cannot be read: {error}") from error
         if not _here(version):
-            run = await self._absent(key, environment, version)
+            run = await self._absent(key, environment, version, is_new=is_new)
             past = run.reloaded.actions if run.reloaded else {}
             return Seen(run, {action: past.get(action) for action in actions}, mark)
         if row is None:
@@ -155,10 +155,10 @@ class Runs:
         project_id = run.state.project_id
         try:
             if run.known:
-                secret = await self._keyring.run_secret(project_id, run.wrapped)
+                secret = await self._behind.run_secret(project_id, run.wrapped)
             else:
                 secret = sealing.new_secret()
-                wrapped = await self._keyring.run_secret_wrap(project_id, user_id, secret)
+                wrapped = await self._behind.run_secret_wrap(project_id, user_id, secret)
                 run.wrapped = wrapped
         except ValueError as error:
             raise StorageFailure(f"the run's secret cannot be opened: {error}") from error
@@ -181,13 +181,13 @@ class Runs:
             Run(version, state, True, run.wrapped, run.content_key, last_ns=now_ns),
         )
 
-    async def _absent(self, key: Key, environment: str, version: bytes) -> Run:
+    async def _absent(self, key: Key, environment: str, version: bytes, *, is_new: bool) -> Run:
         remembered = self._runs.get(key)
         if remembered is not None and remembered.version == version and self._fresh(remembered):
             if not remembered.known and remembered.state.environment != environment:
                 remembered.state.environment = environment
             return remembered
-        reloaded = await self._reload(*key)
+        reloaded = None if is_new else await self._behind.reload(*key)
         now = self._ambient.monotonic()
         if reloaded is None:
             fresh = RunState(project_id=key[0], environment=environment, run_id=key[1])
