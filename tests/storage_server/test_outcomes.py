@@ -53,6 +53,18 @@ async def test_an_append_that_may_have_happened_is_never_called_not_sent(proxy, 
     assert await proxied.journal.append(wanted) == Appended(2, "fsync")
 
 
+async def test_a_halt_whose_first_answer_is_lost_is_told_below_all_the_same(proxy, proxied):
+    """Sent again it would look as if the runs below had been told, which nobody has done."""
+    other = await proxied.another_journal()
+    await make.done(other, make.starting("run_leaf", parent_run_id="run_1"))
+    await make.done(other, make.decision("act_1", "run_leaf")[0])
+
+    proxy.fail("reset on reply")
+    await make.done(proxied.journal, make.halting())
+
+    assert await make.refused(other, make.decision("act_2", "run_leaf")[0]) == "halted"
+
+
 async def test_a_lost_reply_is_a_failure_and_the_same_append_then_gets_its_true_place(
     proxy, proxied
 ):
