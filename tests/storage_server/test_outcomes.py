@@ -42,6 +42,29 @@ async def test_a_connection_that_breaks_after_the_append_hides_nothing(proxy, pr
     assert await make.done(proxied.journal, make.append()) == 3
 
 
+async def test_an_append_that_may_have_happened_is_never_called_not_sent(proxy, proxied):
+    """The connection breaks after it, and so does the next one, before it is sent again."""
+    wanted = make.append()
+    proxy.fail("reset on reply", 2)
+
+    with pytest.raises(OutcomeUnknown):
+        await proxied.journal.append(wanted)
+
+    assert await proxied.journal.append(wanted) == Appended(2, "fsync")
+
+
+async def test_a_halt_whose_first_answer_is_lost_is_told_below_all_the_same(proxy, proxied):
+    """Sent again it would look as if the runs below had been told, which nobody has done."""
+    other = await proxied.another_journal()
+    await make.done(other, make.starting("run_leaf", parent_run_id="run_1"))
+    await make.done(other, make.decision("act_1", "run_leaf")[0])
+
+    proxy.fail("reset on reply")
+    await make.done(proxied.journal, make.halting())
+
+    assert await make.refused(other, make.decision("act_2", "run_leaf")[0]) == "halted"
+
+
 async def test_a_lost_reply_is_a_failure_and_the_same_append_then_gets_its_true_place(
     proxy, proxied
 ):
@@ -70,12 +93,15 @@ async def test_the_true_place_is_known_after_the_worker_settled_it(proxy, proxie
     assert await proxied.drain.claim(10) == []
 
 
-async def test_what_a_lost_append_holds_is_counted_once_whatever_became_of_it(proxy, proxied):
+@pytest.mark.parametrize(("fault", "times"), [("drop replies", 1000), ("reset on reply", 2)])
+async def test_what_a_lost_append_holds_is_counted_once_whatever_became_of_it(
+    proxy, proxied, fault, times
+):
     """Its hold stays until it is seen whether the decision came: then it is moved, once."""
     journal = proxied.journal
     await journal.gather(make.wish("dec_1", 5))
     wanted, _ = make.decision("act_1", reservation_id="dec_1", confirm={"daily": 5})
-    proxy.fail("drop replies", 1000)
+    proxy.fail(fault, times)
     with pytest.raises(OutcomeUnknown):
         await journal.append(wanted)
     await journal.forget("dec_1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -74,7 +75,7 @@ class Owning:
         await asyncio.gather(*(self._take(each.partition, now) for each in mine[:fair]))
         free = [each for each in self._places.partitions if each.number not in self._owned]
         # Each worker begins elsewhere, so that two do not ask for the same ones.
-        start = hash(self._worker) % len(self._places.partitions)
+        start = crc32(self._worker.encode()) % len(self._places.partitions)
         free.sort(key=lambda each: (each.number - start) % len(self._places.partitions))
         wanted = fair - len(self._owned)
         while free and wanted > 0:

@@ -8,9 +8,9 @@ from importlib.resources import files
 
 from gateway.storage.server.journal_keys import pack
 
-_SOURCE = files("gateway.storage.server").joinpath("functions/journal.lua").read_bytes()
-_VERSION = blake2b(_SOURCE, digest_size=6).hexdigest().encode()
-LOAD = pack("FUNCTION", "LOAD", "REPLACE", _SOURCE.replace(b"VERSION", _VERSION))
+SOURCE = files("gateway.storage.server").joinpath("functions/journal.lua").read_bytes()
+_VERSION = blake2b(SOURCE, digest_size=6).hexdigest().encode()
+LOAD = pack("FUNCTION", "LOAD", "REPLACE", SOURCE.replace(b"VERSION", _VERSION))
 LISTED = pack("FUNCTION", "LIST", "LIBRARYNAME", b"checkrein_journal_" + _VERSION)
 
 

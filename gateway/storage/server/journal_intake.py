@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
+from gateway.domain import sealing
 from gateway.domain.run_state import RunState, apply
 from gateway.errors import StorageFailure
 from gateway.storage import record
@@ -21,6 +22,10 @@ from gateway.storage.server.journal_runs import Run
 TOUCHED_NS = 60_000_000_000
 
 
+def _new_token() -> bytes:
+    return sealing.new_secret().hex()[:16].encode()
+
+
 class Limits(Struct, frozen=True):
     """Events that may wait in one partition; and who asks, for leases on runs."""
 
@@ -29,7 +34,11 @@ class Limits(Struct, frozen=True):
 
 
 class Prepared(Struct):
-    """What of an append stays the same however often it is tried: its records, sealed once."""
+    """What of an append stays the same however often it is tried: its records, sealed once.
+
+    For a halt also what the partitions below were `told` of it last, and a `token` for telling
+    them anew: a token is used once, so that what comes late of an earlier one does no harm.
+    """
 
     key: Key
     place: bytes
@@ -37,11 +46,17 @@ class Prepared(Struct):
     now_ns: int
     raws: list[bytes] = []
     sealed_with: bytes | None = None
+    told: bytes = b""
+    token: bytes = field(default_factory=_new_token)
 
     @property
     def first_event(self) -> str:
         """The append's identity: where it is placed already, it is not appended again."""
         return placed_field(self.append.project_id, self.append.drafts[0].id)
+
+    def spread(self) -> None:
+        """The partitions below have been told of the halt under `token`."""
+        self.told, self.token = self.token, _new_token()
 
     def seal(self, content_key: bytes) -> None:
         """Seal the records under the run's key, again only when that has changed."""
@@ -111,7 +126,7 @@ def command(
             limits.waiting,
             limits.owner,
             hold,
-            append.drafts[0].id,
+            prepared.told + b" " + prepared.token,
             moves,
         ]
         _add_events(words, prepared, state.last_seq - len(append.drafts))

@@ -26,7 +26,7 @@ from redis.exceptions import (
 from gateway.errors import ConfigInvalid, StorageFailure
 from gateway.storage.server.journal_functions import LISTED, LOAD
 from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import Lane, NotSent, OutcomeUnknown, Reply
+from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown, Reply
 from gateway.storage.server.journal_nodes import Address, Node, expect, fields_of, told
 
 DEADLINE_SECONDS = 0.25
@@ -115,50 +115,59 @@ class Routes:
         lane: str = "writes",
         seconds: float | None = None,
     ) -> Reply:
-        """Wait for a reply, and follow where Redis says that the slot is elsewhere."""
+        """Wait for a reply, and follow where Redis says that the slot is elsewhere.
+
+        Asked for again when the connection broke early: it had idled, perhaps. Whatever the
+        journal sends may happen twice without harm, and an append does not. From then on it may
+        have happened, however the second time ends.
+        """
         began = asyncio.get_running_loop().time()
+        lost: OutcomeUnknown | None = None
         try:
             node = self.node(slot)
-            reply = await self._once_more(asked, began, node.lane(lane), command, seconds)
-            for _ in range(MOVES_MAX):
-                if not isinstance(reply, ResponseError):
-                    return reply
-                found = await self._elsewhere(slot, node, reply)
-                if found is None:
-                    break
-                node = found
-                if isinstance(reply, AskError) and not isinstance(reply, MovedError):
-                    node.lane(lane).ask(pack("ASKING"), seconds)
-                reply = await node.lane(lane).ask(command, seconds)
-        except StorageFailure:
+            try:
+                reply = await asked
+            except OutcomeUnknown as unknown:
+                left = (seconds or self.seconds) - (asyncio.get_running_loop().time() - began)
+                if left < (seconds or self.seconds) / 2:
+                    raise
+                lost = unknown
+                reply = await node.lane(lane).ask(command, left)
+            if isinstance(reply, ResponseError):
+                reply = await self._followed(slot, command, node, reply, lane, seconds)
+        except StorageFailure as failure:
             self._suspect()
+            if lost is not None:
+                raise lost from failure
             raise
+        if isinstance(reply, ResponseError):
+            raise lost or NotSent(f"Redis refused: {reply}")
+        return reply
+
+    async def _followed(
+        self,
+        slot: int,
+        command: bytes,
+        node: Node,
+        reply: Reply,
+        lane: str,
+        seconds: float | None,
+    ) -> Reply:
+        """The reply of the node that has the slot, after one that refused; or what it refused."""
+        for _ in range(MOVES_MAX):
+            if not isinstance(reply, ResponseError):
+                return reply
+            found = await self._elsewhere(slot, node, reply)
+            if found is None:
+                break
+            node = found
+            if isinstance(reply, AskError) and not isinstance(reply, MovedError):
+                node.lane(lane).ask(pack("ASKING"), seconds)
+            reply = await node.lane(lane).ask(command, seconds)
         if isinstance(reply, ReadOnlyError):
             # A primary that became a replica: the address may lead to the new primary by now.
             await node.lane(lane).drop()
-        if isinstance(reply, ResponseError):
-            raise NotSent(f"Redis refused: {reply}")
         return reply
-
-    async def _once_more(
-        self,
-        asked: asyncio.Future[Reply],
-        began: float,
-        lane: Lane,
-        command: bytes,
-        seconds: float | None,
-    ) -> Reply:
-        """The reply, asked for again when the connection broke early: it had idled, perhaps.
-
-        Whatever the journal sends may happen twice without harm, and an append does not.
-        """
-        try:
-            return await asked
-        except OutcomeUnknown:
-            left = (seconds or self.seconds) - (asyncio.get_running_loop().time() - began)
-            if left < (seconds or self.seconds) / 2:
-                raise
-            return await lane.ask(command, left)
 
     async def _elsewhere(self, slot: int, node: Node, refusal: ResponseError) -> Node | None:
         """Where to send a command that was refused; None when it was refused for good."""

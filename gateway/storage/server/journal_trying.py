@@ -126,7 +126,7 @@ class Trying:
         if kind == b"full":
             raise full(int(reply[1]))
         if kind == b"spread":
-            token = prepared.append.drafts[0].id.encode()
-            await self._ancestry.spread(prepared.place, token, reply[1])
+            await self._ancestry.spread(prepared.place, prepared.token, reply[1])
+            prepared.spread()
             return self._runs.remembered(prepared.key)
         raise StorageFailure(f"Redis answered what nobody asked: {kind!r}")

@@ -85,7 +85,8 @@ end
 
 -- KEYS: log. ARGV, in order:
 --  1 place  2 expected version  3 new version  4 new last seq  5 scalars  6 wrapped secret
---  7 last time  8 flags  9 most that may wait  10 lease owner  11 reservation  12 halting token
+--  7 last time  8 flags  9 most that may wait  10 lease owner  11 reservation
+--  12 for a halt: the token that the partitions below were told, and a new one for telling them
 --  13 moves  14 number of events, then (field, entry) each
 --  then number of actions, then (id, record, isnew, due member, decided field, replaced field)
 --  then number of approvals, then (id, record or '', member)
@@ -137,8 +138,10 @@ local function append(keys, args)
   if string.find(flags, 'H', 1, true) then
     local below = redis.call('SMEMBERS', base .. 'below:' .. id)
     local halting = redis.call('GET', base .. 'halting:' .. id) or ''
-    if #below > 0 and string.match(halting, '^(.*) %d+$') ~= args[12] then
-      redis.call('SET', base .. 'halting:' .. id, args[12] .. ' ' .. whole(ms), 'EX', 3600)
+    -- Only who has the reply of `spread` can have told: this very command, sent again, has not.
+    local told, token = string.match(args[12], '^(%S*) (%S*)$')
+    if #below > 0 and string.match(halting, '^(.*) %d+$') ~= told then
+      redis.call('SET', base .. 'halting:' .. id, token .. ' ' .. whole(ms), 'EX', 3600)
       return {'spread', below}
     end
     redis.call('DEL', base .. 'halting:' .. id)
