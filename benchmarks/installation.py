@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.processes import Server, cpu_of_all, cpu_seconds, first_line, running
+from gateway.storage.server.journal import NAMESPACE
+from gateway.storage.server.journal_keys import PARTITIONS, Places
 from tests.servers.production import Production
 
 COMMAND = str(Path(sys.executable).with_name("checkrein"))
@@ -69,10 +71,9 @@ class Installation:
     def waiting(self) -> int:
         """How many events nobody has recorded yet."""
         with self._servers.redis.client() as client:
-            logs = list(client.scan_iter(match="checkrein:{p*}:log", count=1000))
             asked = client.pipeline(transaction=False)
-            for log in logs:
-                asked.xlen(log)
+            for partition in Places(NAMESPACE, PARTITIONS).partitions:
+                asked.xlen(partition.log)
             return sum(asked.execute())
 
     def _made_key(self) -> str:

@@ -28,6 +28,10 @@ from gateway.worker.finishing import Finished, Sealed, finish, missing, unreadab
 from gateway.worker.sifting import Sifting
 
 BATCH = 256
+# So many are stored at once, while the next ones are being finished; and after so many of those
+# the store is let go on.
+SLICE = 256
+FINISHED_AT_ONCE = 8
 IDLE_SECONDS = 0.05
 BACKOFF_SECONDS = (0.1, 5.0)
 # How often the ledger may refuse an event before something else is stored in its place.
@@ -115,9 +119,8 @@ class Recorder:
             self.figures.lag_seconds = 0.0
             return 0
         secrets = await self._learn({(claim.project_id, claim.run_id) for claim in claims})
-        finished = self._finish(claims)
         sifting = Sifting(self._ledger, secrets)
-        stored = await sifting.store(finished)
+        stored = await self._store(claims, sifting)
         for refused in sifting.refused:
             if await self._stand_in(refused, secrets):
                 stored.append(refused)
@@ -144,13 +147,26 @@ class Recorder:
             self._known.popitem(last=False)
         return {place: self._known[place].wrapped for place in places if place in self._known}
 
-    def _finish(self, claims: Sequence[Claim]) -> list[Finished]:
+    async def _store(self, claims: Sequence[Claim], sifting: Sifting) -> list[Finished]:
+        """Slice after slice in order; while the ledger is at one, the next is finished here."""
         sealed: Sealed = {}
+        stored: list[Finished] = []
+        ready = await self._finish(claims[:SLICE], sealed)
+        for start in range(SLICE, len(claims) + SLICE, SLICE):
+            done, ready = await asyncio.gather(
+                sifting.store(ready), self._finish(claims[start : start + SLICE], sealed)
+            )
+            stored += done
+        return stored
+
+    async def _finish(self, claims: Sequence[Claim], sealed: Sealed) -> list[Finished]:
         now = rfc3339(self._ambient.now_ns())
         finished: list[Finished] = []
-        for claim in claims:
+        for number, claim in enumerate(claims, 1):
             known = self._known.get((claim.project_id, claim.run_id))
             finished.append(finish(claim, known.keys if known else None, sealed, now))
+            if number % FINISHED_AT_ONCE == 0:
+                await asyncio.sleep(0)
         return finished
 
     async def _stand_in(self, refused: Finished, secrets: Mapping[Place, bytes]) -> bool:
