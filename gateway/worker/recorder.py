@@ -28,10 +28,10 @@ from gateway.worker.finishing import Finished, Sealed, finish, missing, unreadab
 from gateway.worker.sifting import Sifting
 
 BATCH = 256
-# So many are stored at once, while the next ones are being finished; and after so many of those
-# the store is let go on.
-SLICE = 256
-FINISHED_AT_ONCE = 8
+# So many are stored at once while the next ones are being finished.
+AT_ONCE = 256
+# After so many have been finished, others of this process get their turn: the store among them.
+TURN = 8
 IDLE_SECONDS = 0.05
 BACKOFF_SECONDS = (0.1, 5.0)
 # How often the ledger may refuse an event before something else is stored in its place.
@@ -77,6 +77,7 @@ class Recorder:
         ambient: Ambient,
         *,
         batch: int = BATCH,
+        at_once: int = AT_ONCE,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._drain = drain
@@ -84,6 +85,7 @@ class Recorder:
         self._open_secret = open_secret
         self._ambient = ambient
         self._batch = batch
+        self._at_once = at_once
         self._idle_seconds = idle_seconds
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._refusals: dict[tuple[str, str, int], int] = {}
@@ -151,10 +153,11 @@ class Recorder:
         """Slice after slice in order; while the ledger is at one, the next is finished here."""
         sealed: Sealed = {}
         stored: list[Finished] = []
-        ready = await self._finish(claims[:SLICE], sealed)
-        for start in range(SLICE, len(claims) + SLICE, SLICE):
+        size = self._at_once
+        ready = await self._finish(claims[:size], sealed)
+        for start in range(size, len(claims) + size, size):
             done, ready = await asyncio.gather(
-                sifting.store(ready), self._finish(claims[start : start + SLICE], sealed)
+                sifting.store(ready), self._finish(claims[start : start + size], sealed)
             )
             stored += done
         return stored
@@ -165,7 +168,7 @@ class Recorder:
         for number, claim in enumerate(claims, 1):
             known = self._known.get((claim.project_id, claim.run_id))
             finished.append(finish(claim, known.keys if known else None, sealed, now))
-            if number % FINISHED_AT_ONCE == 0:
+            if number % TURN == 0:
                 await asyncio.sleep(0)
         return finished
 
