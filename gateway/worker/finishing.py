@@ -17,9 +17,14 @@ from gateway.storage import record
 from gateway.storage.ports import Claim, Persist, SealedBlob
 from gateway.storage.record import RecordUnreadable
 
-# What a batch has sealed already, by run and bytes: equal parts of a run need one seal. A check
-# repeats most of what the one before it said, so looking the bytes up saves two thirds of the work.
-Sealed = dict[tuple[str, str], dict[bytes, SealedBlob]]
+
+class Repeated(Struct):
+    """What a batch has cut and sealed already: a check repeats most of what the one before it said,
+    so looking the bytes up saves two thirds of the work. Equal parts of a run need one seal.
+    """
+
+    sealed: dict[tuple[str, str], dict[bytes, SealedBlob]] = {}
+    cuts: content.Cuts = {}
 
 
 class Unreadable(ValueError):
@@ -34,13 +39,13 @@ class Finished(Struct, frozen=True):
     problem: str | None = None
 
 
-def finish(claim: Claim, keys: RunKeys | None, sealed: Sealed, now: str) -> Finished:
+def finish(claim: Claim, keys: RunKeys | None, repeated: Repeated, now: str) -> Finished:
     """The event of a claim. `keys` is None when the run's secret cannot be had any more.
 
     `now` (RFC 3339) is when an unreadable record was found to be so.
     """
     try:
-        return Finished(claim, _readable(claim, keys, sealed))
+        return Finished(claim, _readable(claim, keys, repeated))
     except Unreadable as problem:
         return unreadable(claim, str(problem), now)
 
@@ -55,7 +60,7 @@ def missing(behind: Claim, seq: int, now: str) -> Persist:
     return _evidence(behind, seq, b"", "missing", now)
 
 
-def _readable(claim: Claim, keys: RunKeys | None, sealed: Sealed) -> Persist:
+def _readable(claim: Claim, keys: RunKeys | None, repeated: Repeated) -> Persist:
     if keys is None:
         raise Unreadable("secret")
     try:
@@ -66,12 +71,12 @@ def _readable(claim: Claim, keys: RunKeys | None, sealed: Sealed) -> Persist:
     place = (claim.project_id, claim.run_id)
     try:
         parts = record.open_content(keys.content, *place, draft.id, ciphertext)
-        parts = content.split(parts)
+        parts = content.split(parts, repeated.cuts)
     except SealBroken as error:
         raise Unreadable("seal") from error
     except ValueError as error:
         raise Unreadable("content") from error
-    known = sealed.setdefault(place, {})
+    known = repeated.sealed.setdefault(place, {})
     committed = sealing.commitments(keys.secret, draft.id, parts)
     found = {
         name: (committed[name], known.get(data) or _seal(keys, place, data, known))

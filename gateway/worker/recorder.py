@@ -24,7 +24,7 @@ from gateway.domain.sealing import SealBroken
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Claim, Drain, Ledger, Persist
 from gateway.telemetry import logger
-from gateway.worker.finishing import Finished, Sealed, finish, missing, unreadable
+from gateway.worker.finishing import Finished, Repeated, finish, missing, unreadable
 from gateway.worker.sifting import Sifting
 
 BATCH = 256
@@ -151,23 +151,23 @@ class Recorder:
 
     async def _store(self, claims: Sequence[Claim], sifting: Sifting) -> list[Finished]:
         """Slice after slice in order; while the ledger is at one, the next is finished here."""
-        sealed: Sealed = {}
+        repeated = Repeated()
         stored: list[Finished] = []
         size = self._at_once
-        ready = await self._finish(claims[:size], sealed)
+        ready = await self._finish(claims[:size], repeated)
         for start in range(size, len(claims) + size, size):
             done, ready = await asyncio.gather(
-                sifting.store(ready), self._finish(claims[start : start + size], sealed)
+                sifting.store(ready), self._finish(claims[start : start + size], repeated)
             )
             stored += done
         return stored
 
-    async def _finish(self, claims: Sequence[Claim], sealed: Sealed) -> list[Finished]:
+    async def _finish(self, claims: Sequence[Claim], repeated: Repeated) -> list[Finished]:
         now = rfc3339(self._ambient.now_ns())
         finished: list[Finished] = []
         for number, claim in enumerate(claims, 1):
             known = self._known.get((claim.project_id, claim.run_id))
-            finished.append(finish(claim, known.keys if known else None, sealed, now))
+            finished.append(finish(claim, known.keys if known else None, repeated, now))
             if number % TURN == 0:
                 await asyncio.sleep(0)
         return finished
