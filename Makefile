@@ -39,6 +39,7 @@ reference: dev ## write the reference pages from the code again
 
 bench: dev ## how fast a check is, beside the floor
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --production
 
 test: setup dev lint types layers ## everything; what CI runs
 	$(BIN)/python -m pytest

@@ -5,13 +5,34 @@ from __future__ import annotations
 import json
 import statistics
 import urllib.request
+from typing import Any
 
+from benchmarks import body as bodies
 from benchmarks.body import AGENT, USER
+from benchmarks.measuring import PATH, warm
 from benchmarks.processes import Server
 from benchmarks.saturate import saturate
 
 PAIRS = 5
 SECONDS = 3
+
+
+def long_run(server: Server) -> dict[str, Any]:
+    """A run of 10,000 events beside runs as they usually are."""
+    fill_run(server, "long", 10_000)
+    return _told((server, bodies.check()), (server, bodies.check(run_id="long")))
+
+
+def between(small: Server, large: Server) -> dict[str, Any]:
+    """The same check on two servers."""
+    for each in (small, large):
+        warm(each)
+    return _told((small, bodies.check()), (large, bodies.check()))
+
+
+def _told(small: tuple[Server, bytes], large: tuple[Server, bytes]) -> dict[str, Any]:
+    share, pairs = slower(small, large)
+    return {"slower_share": share, "pairs_p50_ms": pairs}
 
 
 def slower(
@@ -24,7 +45,7 @@ def slower(
     seen: list[tuple[float, float]] = []
     for number in range(pairs):
         order = (small, large) if number % 2 == 0 else (large, small)
-        loads = [saturate(server, "/v1/check-action", body, 1, SECONDS) for server, body in order]
+        loads = [saturate(server, PATH, body, 1, SECONDS) for server, body in order]
         if any(load.errors for load in loads):
             raise SystemExit("some checks were refused: what was measured is not a check")
         found = [load.p50 for load in loads]

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -42,9 +43,9 @@ def floor() -> Iterator[Server]:
         *(sys.executable, "-m", "uvicorn", "benchmarks.floor:app", "--port", str(port)),
         *("--log-level", "error", "--no-access-log", "--loop", "uvloop", "--http", "httptools"),
     ]
-    with _running(command) as process:
+    with running(command) as process:
         url = f"http://127.0.0.1:{port}"
-        _until_up(url, process)
+        until_up(url, process)
         yield Server(url, process.pid)
 
 
@@ -57,19 +58,26 @@ def gateway(data: Path, policies: Path, environment: str = "production") -> Iter
         *("--data", str(data), "--policies", str(policies)),
     ]
     environ = {name: text for name, text in os.environ.items() if name[:10] != "CHECKREIN_"}
-    with _running(command, stdout=subprocess.PIPE, env=environ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        ready = json.loads(line or b"{}")
-        if "url" not in ready:
-            raise SystemExit(f"the gateway did not start: {line.decode()}")
+    with running(command, stdout=subprocess.PIPE, env=environ) as process:
+        ready = first_line(process)
         yield Server(ready["url"], process.pid, ready["api_key"])
 
 
+def first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What a command says in JSON once it is ready."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"it did not start: {process.args!r}")
+    ready: dict[str, Any] = json.loads(line)
+    return ready
+
+
 @contextmanager
-def _running(
+def running(
     command: list[str], stdout: int | None = None, env: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, ended in an orderly way."""
     process = subprocess.Popen(command, stdout=stdout, env=env)
     try:
         yield process
@@ -82,7 +90,7 @@ def _running(
             process.wait()
 
 
-def _until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+def until_up(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 20
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(OSError):
@@ -107,10 +115,20 @@ def cpu_seconds(pid: int) -> dict[str, float]:
     """User and system time so far, by part."""
     total: dict[str, float] = {}
     for member, part in family(pid).items():
-        with suppress(OSError):
-            fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
-            total[part] = total.get(part, 0.0) + (int(fields[11]) + int(fields[12])) / TICKS
+        total[part] = total.get(part, 0.0) + _cpu(member)
     return total
+
+
+def cpu_of_all(pid: int) -> float:
+    """User and system time so far of a server and everything below it, ended children included."""
+    return _cpu(pid, ended=True) + sum(map(cpu_of_all, _children(pid)))
+
+
+def _cpu(pid: int, *, ended: bool = False) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(map(int, fields[11 : 15 if ended else 13])) / TICKS
+    return 0.0
 
 
 def pss_megabytes(pid: int) -> dict[str, float]:

@@ -64,6 +64,8 @@ def work(screen: Screen, metrics_port: int | None) -> None:
     Example: checkrein work --metrics-port 0
     """
     settings = _on_servers(metrics_port=metrics_port)
+    import uvloop
+
     from gateway.serving.working import work as run
     from gateway.telemetry import configure_logging
 
@@ -78,7 +80,7 @@ def work(screen: Screen, metrics_port: int | None) -> None:
         else:
             screen.say(f"Checkrein records (metrics at {told['metrics_url']})")
 
-    asyncio.run(run(settings, tell))
+    uvloop.run(run(settings, tell))
     screen.progress("Stopped. What was in hand is recorded.")
 
 

@@ -56,6 +56,8 @@ OBSERVATION: Places = {
 SPLIT: dict[str, Places] = {"frame": FRAME, "observation": OBSERVATION}
 
 Tree = dict[str, "Tree | bytes"]
+# What was cut before, by place and bytes: what stands there from then on, and the parts.
+Cuts = dict[tuple[str, bytes], tuple[Raw, dict[str, bytes]]]
 
 _encoder = msgspec.json.Encoder()
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -67,14 +69,18 @@ class _NotPlain(ValueError):
     """The JSON is not in the form that would come out again (white space, a key twice)."""
 
 
-def split(parts: dict[str, bytes]) -> dict[str, bytes]:
-    """The parts with `frame` and `observation` cut up. Content of any other form stays whole."""
+def split(parts: dict[str, bytes], before: Cuts | None = None) -> dict[str, bytes]:
+    """The parts with `frame` and `observation` cut up. Content of any other form stays whole.
+
+    `before` remembers what was cut, for others that repeat it; whoever gives it bounds it.
+    """
+    cuts: Cuts = {} if before is None else before
     found: dict[str, bytes] = {}
     for name, data in parts.items():
         if "/" in name:
             raise ValueError(f"the content part {name!r} has a slash in its name")
         places = SPLIT.get(name)
-        found |= {name: data} if places is None else _split_part(name, data, places)
+        found |= {name: data} if places is None else _split_part(name, data, places, cuts)
     return found
 
 
@@ -94,26 +100,37 @@ def join(parts: dict[str, bytes]) -> dict[str, bytes]:
     return whole
 
 
-def _split_part(name: str, data: bytes, places: Places) -> dict[str, bytes]:
+def _split_part(name: str, data: bytes, places: Places, cuts: Cuts) -> dict[str, bytes]:
     cut: dict[str, bytes] = {}
     try:
-        skeleton = _cut_object(Raw(data), places, name, cut)
+        skeleton = _cut_object(Raw(data), places, name, cut, cuts)
     except (_NotPlain, msgspec.MsgspecError, RecursionError, UnicodeError):
         return {name: data}
     return {name: bytes(skeleton), **cut}
 
 
-def _cut(raw: Raw, place: Places | Cut, path: str, cut: dict[str, bytes]) -> Raw:
+def _cut(raw: Raw, place: Places | Cut, path: str, cut: dict[str, bytes], cuts: Cuts) -> Raw:
     """Put what stands at a place into `cut`; what is returned stands there from now on."""
     data = bytes(raw)
     if data in _NOTHING:
         return raw
+    if place == "value":
+        cut[path] = data
+        return Raw(b"null")
+    known = cuts.get((path, data))
+    if known is None:
+        parts: dict[str, bytes] = {}
+        known = cuts[path, data] = (_cut_inside(raw, place, path, parts, cuts), parts)
+    skeleton, parts = known
+    cut.update(parts)
+    return skeleton
+
+
+def _cut_inside(raw: Raw, place: Places | Cut, path: str, cut: dict[str, bytes], cuts: Cuts) -> Raw:
+    data = bytes(raw)
     if isinstance(place, dict):
-        return (
-            _cut_array(raw, place, path, cut)
-            if EACH in place
-            else _cut_object(raw, place, path, cut)
-        )
+        inside = _cut_array if EACH in place else _cut_object
+        return inside(raw, place, path, cut, cuts)
     if place == "members" and data[:1] == b"{":
         return _cut_members(raw, path, cut)
     if place == "items" and data[:1] == b"[":
@@ -122,24 +139,23 @@ def _cut(raw: Raw, place: Places | Cut, path: str, cut: dict[str, bytes]) -> Raw
     return Raw(b"null")
 
 
-def _cut_object(raw: Raw, places: Places, path: str, cut: dict[str, bytes]) -> Raw:
+def _cut_object(raw: Raw, places: Places, path: str, cut: dict[str, bytes], cuts: Cuts) -> Raw:
     members = _members.decode(raw)
     _same(raw, _encoder.encode(members))
     for name, place in places.items():
         if name in members:
-            members[name] = _cut(members[name], place, f"{path}/{name}", cut)
+            members[name] = _cut(members[name], place, f"{path}/{name}", cut, cuts)
     return Raw(_encoder.encode(members))
 
 
-def _cut_array(raw: Raw, places: Places, path: str, cut: dict[str, bytes]) -> Raw:
+def _cut_array(raw: Raw, places: Places, path: str, cut: dict[str, bytes], cuts: Cuts) -> Raw:
     items = _items.decode(raw)
     if len(items) > PARTS_MAX:
         return _cut_items(raw, path, cut)
     _same(raw, _encoder.encode(items))
     each = places[EACH]
-    return Raw(
-        _encoder.encode([_cut(item, each, f"{path}/{n}", cut) for n, item in enumerate(items)])
-    )
+    left = [_cut(item, each, f"{path}/{n}", cut, cuts) for n, item in enumerate(items)]
+    return Raw(_encoder.encode(left))
 
 
 def _cut_members(raw: Raw, path: str, cut: dict[str, bytes]) -> Raw:

@@ -22,6 +22,9 @@ from gateway.storage.server.ledger import PostgresLedger, open_ledger
 from gateway.storage.server.postgres import Role
 from gateway.wiring.stores import ControlStores, GatewayStores, RecordStores, WorkerStores
 
+# Reading and settling ask every partition once, however much they find there.
+BATCH = 1024
+
 
 @asynccontextmanager
 async def gateway_stores(
@@ -75,6 +78,7 @@ async def worker_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[W
             drain=drain,
             ledger=record.ledger,
             maintain=record.ledger.maintain,
+            batch=BATCH,
         )
 
 

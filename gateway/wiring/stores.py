@@ -10,6 +10,7 @@ from gateway.audit.verify import AuditedLedger
 from gateway.replay.recalling import Recalling
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Control, Drain, Journal, Ledger
+from gateway.worker.recorder import BATCH
 
 
 class GatewayStores(Struct, frozen=True, kw_only=True):
@@ -27,12 +28,14 @@ class WorkerStores(Struct, frozen=True, kw_only=True):
     """The stores of a worker, which alone writes the ledger.
 
     `maintain` makes room ahead in the ledger, where that is anybody's work; call it now and then.
+    `batch` is how many records it pays to claim at once.
     """
 
     keyring: Keyring
     drain: Drain
     ledger: AuditedLedger
     maintain: Callable[[], Awaitable[object]] | None = None
+    batch: int = BATCH
 
 
 class ControlStores(Struct, frozen=True, kw_only=True):

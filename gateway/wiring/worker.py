@@ -28,6 +28,6 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
     ambient = SystemAmbient()
     async with backend(settings).worker_stores(settings, ambient) as stores:
         secret = stores.keyring.run_secret
-        recorder = Recorder(stores.drain, stores.ledger, secret, ambient)
+        recorder = Recorder(stores.drain, stores.ledger, secret, ambient, batch=stores.batch)
         auditor = Auditor(stores.ledger, secret, recorder.figures)
         yield Worker(recorder, auditor, stores.maintain)

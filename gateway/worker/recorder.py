@@ -24,10 +24,14 @@ from gateway.domain.sealing import SealBroken
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Claim, Drain, Ledger, Persist
 from gateway.telemetry import logger
-from gateway.worker.finishing import Finished, Sealed, finish, missing, unreadable
+from gateway.worker.finishing import Finished, Repeated, finish, missing, unreadable
 from gateway.worker.sifting import Sifting
 
 BATCH = 256
+# So many are stored at once while the next ones are being finished.
+AT_ONCE = 256
+# After so many have been finished, others of this process get their turn: the store among them.
+TURN = 8
 IDLE_SECONDS = 0.05
 BACKOFF_SECONDS = (0.1, 5.0)
 # How often the ledger may refuse an event before something else is stored in its place.
@@ -73,6 +77,7 @@ class Recorder:
         ambient: Ambient,
         *,
         batch: int = BATCH,
+        at_once: int = AT_ONCE,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._drain = drain
@@ -80,6 +85,7 @@ class Recorder:
         self._open_secret = open_secret
         self._ambient = ambient
         self._batch = batch
+        self._at_once = at_once
         self._idle_seconds = idle_seconds
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._refusals: dict[tuple[str, str, int], int] = {}
@@ -115,9 +121,8 @@ class Recorder:
             self.figures.lag_seconds = 0.0
             return 0
         secrets = await self._learn({(claim.project_id, claim.run_id) for claim in claims})
-        finished = self._finish(claims)
         sifting = Sifting(self._ledger, secrets)
-        stored = await sifting.store(finished)
+        stored = await self._store(claims, sifting)
         for refused in sifting.refused:
             if await self._stand_in(refused, secrets):
                 stored.append(refused)
@@ -144,13 +149,27 @@ class Recorder:
             self._known.popitem(last=False)
         return {place: self._known[place].wrapped for place in places if place in self._known}
 
-    def _finish(self, claims: Sequence[Claim]) -> list[Finished]:
-        sealed: Sealed = {}
+    async def _store(self, claims: Sequence[Claim], sifting: Sifting) -> list[Finished]:
+        """Slice after slice in order; while the ledger is at one, the next is finished here."""
+        repeated = Repeated()
+        stored: list[Finished] = []
+        size = self._at_once
+        ready = await self._finish(claims[:size], repeated)
+        for start in range(size, len(claims) + size, size):
+            done, ready = await asyncio.gather(
+                sifting.store(ready), self._finish(claims[start : start + size], repeated)
+            )
+            stored += done
+        return stored
+
+    async def _finish(self, claims: Sequence[Claim], repeated: Repeated) -> list[Finished]:
         now = rfc3339(self._ambient.now_ns())
         finished: list[Finished] = []
-        for claim in claims:
+        for number, claim in enumerate(claims, 1):
             known = self._known.get((claim.project_id, claim.run_id))
-            finished.append(finish(claim, known.keys if known else None, sealed, now))
+            finished.append(finish(claim, known.keys if known else None, repeated, now))
+            if number % TURN == 0:
+                await asyncio.sleep(0)
         return finished
 
     async def _stand_in(self, refused: Finished, secrets: Mapping[Place, bytes]) -> bool:

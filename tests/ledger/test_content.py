@@ -41,6 +41,16 @@ def frame_bytes(arguments: dict[str, Any], **more: Any) -> bytes:
     return frames.encode(make.frame(make.ruleset(), make.check(arguments=arguments, **more)))
 
 
+@given(st.lists(st.tuples(OBJECT, REQUEST, CONTEXT), min_size=2, max_size=4))
+def test_what_was_cut_before_is_cut_in_the_same_way_again(frames_of_a_batch):
+    """A worker remembers cuts for the length of a batch, and nothing must show of that."""
+    before: content.Cuts = {}
+    for arguments, request, context in [*frames_of_a_batch, *frames_of_a_batch]:
+        parts = {"frame": frame_bytes(arguments, request=request, context=context)}
+
+        assert content.split(parts, before) == content.split(parts)
+
+
 @given(OBJECT, REQUEST, CONTEXT, HISTORY, OBJECT, OBJECT)
 def test_a_frame_is_joined_to_the_byte(arguments, request, context, history, state, schema):
     """R1: re-judgement reads the very bytes that were judged."""

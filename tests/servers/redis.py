@@ -53,6 +53,11 @@ class Server:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> Server:
         """Start, also on what an earlier start left, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -142,3 +142,19 @@ async def test_no_more_is_claimed_than_was_asked_for(rig, limit):
         await make.done(rig.journal, make.append(f"run_{number}"))
 
     assert len(await rig.drain.claim(limit)) == min(limit, 30)
+
+
+async def test_a_claim_is_bounded_in_bytes_and_goes_on_where_it_ended(rig):
+    """D5: records as large as an agent can make them do not fill the worker's memory."""
+    large = 400_000
+    for _ in range(8):
+        content = {"frame": b"[" + b"1" * large + b"]"}
+        await make.done(rig.journal, make.append(drafts=[make.draft(content=content)]))
+
+    seen = []
+    while claims := await rig.drain.claim(1024):
+        assert sum(len(claim.raw) for claim in claims) <= 3 * large
+        seen += [claim.seq for claim in claims]
+        await rig.drain.settle(claims)
+
+    assert seen == list(range(1, 9))

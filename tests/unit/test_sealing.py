@@ -75,6 +75,18 @@ def test_commitments_are_those_of_the_design():
     assert expanded == KEY
 
 
+def test_commitments_of_an_event_are_those_of_each_part():
+    """The names and the bytes of one part leave nothing behind for the next."""
+    parts = {"frame": b"data", "frame/action": b"", "rounds": b"data", "é": b"x" * 5000}
+
+    expected = {}
+    for name, data in parts.items():
+        inner = hmac.digest(SECRET, b"evt_1\x00" + name.encode(), hashlib.sha256)
+        expected[name] = hmac.new(inner, data, hashlib.sha256).hexdigest()
+    assert sealing.commitments(SECRET, "evt_1", parts) == expected
+    assert sealing.commitments(SECRET, "evt_1", parts) == expected
+
+
 def test_a_commitment_is_of_one_place_and_a_storage_key_of_the_bytes():
     """The same bytes are stored once in a run, and committed to apart at each place."""
     places = [("evt_1", "frame"), ("evt_2", "frame"), ("evt_1", "framed"), ("evt_", "1frame")]

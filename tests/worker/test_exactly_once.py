@@ -37,7 +37,8 @@ async def test_every_event_is_recorded_exactly_once(rig, seed):
     drain = Unruly(rig.drain, chance)
     for _ in range(400):
         stores = {"drain": Flaky(drain, chance), "ledger": Flaky(rig.ledger, chance)}
-        recorder = rig.recorder(batch=chance.randint(1, 12), **stores)
+        sizes = {"batch": chance.randint(1, 12), "at_once": chance.randint(1, 5)}
+        recorder = rig.recorder(**sizes, **stores)
         with suppress(Crash, StorageFailure):
             for _ in range(chance.randint(1, 4)):
                 await recorder.step()

@@ -281,3 +281,31 @@ async def raw_of(rig: Rig, draft) -> bytes:
     wrapped = (await rig.drain.secrets({(PROJECT, "run_2")}))[(PROJECT, "run_2")]
     key = sealing.content_key(await rig.keyring.run_secret(PROJECT, wrapped))
     return record.encode(draft, record.seal_content(key, PROJECT, "run_2", draft))
+
+
+async def test_behind_a_refused_event_its_run_waits_in_every_slice_of_the_batch(rig):
+    """Others go on; and once something stands in its place, what follows is in order."""
+    given = await three_runs(rig)
+
+    class Picky:
+        """A ledger that takes all but one event."""
+
+        async def record(self, batch, secrets):
+            if any(each.event.id == given["run_1"][1] for each in batch):
+                raise EventRefused("not this one")
+            return await rig.ledger.record(batch, secrets)
+
+        def __getattr__(self, name):
+            return getattr(rig.ledger, name)
+
+    recorder = rig.recorder(ledger=Picky(), at_once=2)
+    await recorder.step()
+
+    assert await rig.stored_ids("run_1") == given["run_1"][:1]
+    assert await rig.stored_ids("run_2") == given["run_2"]
+    assert await rig.stored_ids("run_3") == given["run_3"]
+    await recorder.drain()
+    ids = await rig.stored_ids("run_1")
+    assert ids[0] == given["run_1"][0]
+    assert ids[2:] == given["run_1"][2:]
+    assert (await verify(rig.ledger, rig.keyring.run_secret)).ok

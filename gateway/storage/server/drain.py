@@ -28,6 +28,8 @@ from gateway.telemetry import logger
 DRAIN_SECONDS = 5.0
 # So much is read of each partition at least, so that a small batch is the oldest of all.
 LEAST = 4
+# All partitions together tell about so many bytes at once, and each a record at least.
+CLAIMED_BYTES = 16 * 1024 * 1024
 SETTLED_AT_ONCE = 1000
 # Places of settled records are remembered for this long, for appends whose reply was lost.
 PLACES_MS = 120_000
@@ -128,11 +130,13 @@ class RedisDrain:
         await self._routes.close()
 
     async def _read(self, owned: Sequence[Owned], most: int) -> dict[Owned, list[Record]]:
-        found = await asyncio.gather(*(self._oldest(each.partition, most) for each in owned))
+        size = CLAIMED_BYTES // len(owned)
+        found = await asyncio.gather(*(self._oldest(each.partition, most, size) for each in owned))
         return dict(zip(owned, found, strict=True))
 
-    async def _oldest(self, partition: Partition, most: int) -> list[Record]:
-        found = await self._routes.call(partition.slot, OLDEST(partition.keys, most), "slow")
+    async def _oldest(self, partition: Partition, most: int, size: int) -> list[Record]:
+        command = OLDEST(partition.keys, most, size)
+        found = await self._routes.call(partition.slot, command, "slow")
         return list(zip(found[::2], found[1::2], strict=True))
 
     async def _settle(self, number: int, tokens: Sequence[Token]) -> None:

@@ -202,7 +202,7 @@ async def _put(
 
 def _event_row(each: Linked, body: Any, numbers: Mapping[Place, int]) -> list[Any]:
     blobs = each.persist.blobs
-    keys = b"".join([bytes.fromhex(blobs[name][1].key) for name in sorted(blobs)])
+    keys = bytes.fromhex("".join([blobs[name][1].key for name in sorted(blobs)]))
     columns = msgspec.structs.astuple(indexed(each.event, body))
     number = numbers[place_of(each.event)]
     return [number, *columns, each.record, bytes.fromhex(each.hash), keys]
@@ -210,13 +210,16 @@ def _event_row(each: Linked, body: Any, numbers: Mapping[Place, int]) -> list[An
 
 def _blob_rows(linked: Sequence[Linked], numbers: Mapping[Place, int]) -> list[tuple[Any, ...]]:
     """Each content part of a run once."""
-    rows: dict[tuple[int, str], tuple[Any, ...]] = {}
+    sealed: dict[int, dict[str, bytes]] = defaultdict(dict)
     for each in linked:
-        number = numbers[place_of(each.event)]
+        of_run = sealed[numbers[place_of(each.event)]]
         for _, blob in each.persist.blobs.values():
-            if (number, blob.key) not in rows:
-                rows[number, blob.key] = (number, bytes.fromhex(blob.key), blob.sealed)
-    return list(rows.values())
+            of_run[blob.key] = blob.sealed
+    return [
+        (number, bytes.fromhex(key), content)
+        for number, of_run in sealed.items()
+        for key, content in of_run.items()
+    ]
 
 
 def _closing(place: Place, change: ApprovalClosed) -> tuple[str, ...]:

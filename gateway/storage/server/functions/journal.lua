@@ -290,12 +290,15 @@ local function event(keys, args)
   return {id, seq, range[1][2][2]}
 end
 
--- The oldest records of a partition, flat: (entry, bytes) each. ARGV: how many at most.
+-- The oldest records of a partition, flat: (entry, bytes) each. ARGV: how many at most, and bytes
+-- after which no more follow.
 local function oldest(keys, args)
-  local flat = {}
+  local flat, left = {}, tonumber(args[2])
   for _, found in ipairs(redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[1])) do
+    if left <= 0 then break end
     flat[#flat + 1] = found[1]
     flat[#flat + 1] = found[2][2]
+    left = left - #found[2][2]
   end
   return flat
 end

@@ -1,0 +1,37 @@
+"""Figures as a Markdown table, ready to be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+HEADER = ("what", "floor", "check", "ratio or limit", "reached")
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def reached(good: bool) -> str:
+    return "yes" if good else "**no**"
+
+
+def latencies(load: dict[str, Any]) -> str:
+    return f"{load['p50']:.2f} / {load['p95']:.2f} / {load['p99']:.2f}"
+
+
+def saturated(bare: dict[str, Any], whole: dict[str, Any], count: int) -> list[Sequence[str]]:
+    """Two rows: latencies and throughput at so many connections, beside the floor."""
+    name = "1 connection" if count == 1 else f"{count} connections"
+    ratio = whole["rate"] / bare["rate"]
+    return [
+        (f"{name}: p50 / p95 / p99 ms", latencies(bare), latencies(whole), "", ""),
+        (
+            f"{name}: checks a second",
+            f"{bare['rate']:,.0f}",
+            f"{whole['rate']:,.0f}",
+            f"{ratio:.3f}",
+            "",
+        ),
+    ]
