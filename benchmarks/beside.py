@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,8 @@ def cerbos_server(binary: str, folder: Path) -> Iterator[Server]:
     http, config = free_port(), folder / "conf.yaml"
     config.write_text(CERBOS_CONFIG.format(http=http, grpc=free_port(), policies=policies))
     command = [binary, "server", "--config", str(config), "--log-level", "error"]
-    with running(command) as process:
+    # It logs the requests that the generator leaves behind when its time is over.
+    with running(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         url = f"http://127.0.0.1:{http}"
         until_up(url, process)
         answer = json.loads(_ask(url + CERBOS_PATH, cerbos_body()))

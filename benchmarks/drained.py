@@ -1,8 +1,9 @@
-"""How fast a worker moves events from Redis into PostgreSQL, when many have queued."""
+"""How fast workers move events from Redis into PostgreSQL, when many have queued."""
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from benchmarks import body
@@ -18,19 +19,21 @@ POLL_SECONDS = 0.05
 GUARD_SECONDS = 300
 
 
-def drained(installation: Installation, server: Server) -> dict[str, Any]:
-    """Checks are made while no worker runs; then one is started, and the time taken.
+def drained(installation: Installation, server: Server, workers: int) -> dict[str, Any]:
+    """Checks are made while no worker runs; then some are started, and the time taken.
 
-    The time counts from when the worker is ready until no event waits; no check is made meanwhile.
+    The time counts from when they are ready until no event waits; no check is made meanwhile.
     """
     while installation.waiting() < EVENTS:
         saturate(server, PATH, body.check(), CONNECTIONS, FILL_SECONDS)
-    waiting = installation.waiting()
-    with installation.worker():
+    with ExitStack() as stack:
+        for _ in range(workers):
+            stack.enter_context(installation.worker())
+        waiting = installation.waiting()
         before, begun = installation.cpu(server), time.perf_counter()
         while installation.waiting():
             if time.perf_counter() - begun > GUARD_SECONDS:
-                raise SystemExit("the worker does not drain the journal")
+                raise SystemExit("the workers do not drain the journal")
             time.sleep(POLL_SECONDS)
         seconds = time.perf_counter() - begun
         after = installation.cpu(server)

@@ -16,6 +16,8 @@ from tests.servers.production import Production
 
 COMMAND = str(Path(sys.executable).with_name("checkrein"))
 
+QUIET = {"CHECKREIN_LOG_LEVEL": "error"}
+
 
 class Installation:
     """What gateways and workers share: Redis (appendfsync always), PostgreSQL, and an API key."""
@@ -24,7 +26,7 @@ class Installation:
         self._servers = servers
         self._key = self._made_key()
         self._gateways = 0
-        self.worker_pid: int | None = None
+        self._workers: list[int] = []
         self.opa_pid: int | None = None
 
     @contextmanager
@@ -34,6 +36,7 @@ class Installation:
         environ = {
             **self._servers.environ(),
             "CHECKREIN_DATA": str(self._servers.folder / f"gateway{self._gateways}"),
+            **QUIET,
             **{f"CHECKREIN_{name.upper()}": text for name, text in settings.items()},
         }
         command = [
@@ -47,14 +50,14 @@ class Installation:
     def worker(self) -> Iterator[None]:
         """`checkrein work`."""
         command = [COMMAND, "work", "--json", "--metrics-port", "0"]
-        environ = self._servers.environ("worker")
+        environ = {**self._servers.environ("worker"), **QUIET}
         with running(command, stdout=subprocess.PIPE, env=environ) as process:
             first_line(process)
-            self.worker_pid = process.pid
+            self._workers.append(process.pid)
             try:
                 yield
             finally:
-                self.worker_pid = None
+                self._workers.remove(process.pid)
 
     def cpu(self, server: Server) -> dict[str, float]:
         """Seconds of CPU so far, by part."""
@@ -63,9 +66,10 @@ class Installation:
             "redis": cpu_of_all(self._servers.redis.pid),
             "postgres": cpu_of_all(self._servers.postgres.pid),
         }
-        for name, pid in (("worker", self.worker_pid), ("opa", self.opa_pid)):
-            if pid is not None:
-                parts[name] = cpu_of_all(pid)
+        if self._workers:
+            parts["worker"] = sum(map(cpu_of_all, self._workers))
+        if self.opa_pid is not None:
+            parts["opa"] = cpu_of_all(self.opa_pid)
         return parts
 
     def waiting(self) -> int:

@@ -75,10 +75,13 @@ def first_line(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    command: list[str], stdout: int | None = None, env: dict[str, str] | None = None
+    command: list[str],
+    stdout: int | None = None,
+    stderr: int | None = None,
+    env: dict[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process, ended in an orderly way."""
-    process = subprocess.Popen(command, stdout=stdout, env=env)
+    process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=env)
     try:
         yield process
     finally:

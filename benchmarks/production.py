@@ -41,9 +41,9 @@ def measure(seconds: int) -> dict[str, Any]:
                 found |= _checks(installation, hundred, seconds)
                 found["check_opa"] = _with_opa(installation, hundred, seconds)
                 found["many_rules"] = _many_rules(installation, hundred, base)
-            say("the worker drains what has queued")
+            say("one worker drains what has queued, then two")
             with installation.gateway(hundred) as server:
-                found["drain"] = drained(installation, server)
+                found["drain"] = {count: drained(installation, server, count) for count in (1, 2)}
         found["opa"] = _opa(hundred, seconds)
         found["cerbos"] = _cerbos(base, seconds)
     return found

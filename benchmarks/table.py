@@ -21,6 +21,12 @@ def latencies(load: dict[str, Any]) -> str:
     return f"{load['p50']:.2f} / {load['p95']:.2f} / {load['p99']:.2f}"
 
 
+def rate(load: dict[str, Any]) -> str:
+    """Requests a second, with how many of them failed: then the latencies mean little."""
+    failed = f" ({load['errors']:,} failed)" if load["errors"] else ""
+    return f"{load['rate']:,.0f}{failed}"
+
+
 def saturated(bare: dict[str, Any], whole: dict[str, Any], count: int) -> list[Sequence[str]]:
     """Two rows: latencies and throughput at so many connections, beside the floor."""
     name = "1 connection" if count == 1 else f"{count} connections"
@@ -29,8 +35,8 @@ def saturated(bare: dict[str, Any], whole: dict[str, Any], count: int) -> list[S
         (f"{name}: p50 / p95 / p99 ms", latencies(bare), latencies(whole), "", ""),
         (
             f"{name}: checks a second",
-            f"{bare['rate']:,.0f}",
-            f"{whole['rate']:,.0f}",
+            rate(bare),
+            rate(whole),
             f"{ratio:.3f}",
             "",
         ),

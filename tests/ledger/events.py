@@ -21,7 +21,7 @@ from gateway.domain.events import (
 from gateway.domain.rule_results import EngineInfo
 from gateway.storage import record
 from gateway.storage.ports import Claim, Persist
-from gateway.worker.finishing import Sealed, finish
+from gateway.worker.finishing import Repeated, finish
 from tests import make
 
 PROJECT = "prj_1"
@@ -145,8 +145,8 @@ def claim(event: Draft, seq: int, run_id: str = "run_1", **fields: Any) -> Claim
 
 def persist(event: Draft, seq: int, run_id: str = "run_1", **fields: Any) -> Persist:
     """The event as the worker finishes it."""
-    sealed: Sealed = {}
-    finished = finish(claim(event, seq, run_id, **fields), KEYS, sealed, NOON)
+    repeated = Repeated()
+    finished = finish(claim(event, seq, run_id, **fields), KEYS, repeated, NOON)
     assert finished.problem is None, finished.problem
     return finished.persist
 
