@@ -81,11 +81,6 @@ class Server:
         self._wait()
         return self
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
     def client(self) -> Redis:
         return Redis(port=self.port, socket_timeout=5)
 
