@@ -7,6 +7,7 @@ what forbids a fork is the primary key, and a writer that meets another's event 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
