@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from gateway.ambient import SystemAmbient
 from gateway.checking.authenticate import KeyCache
 from gateway.domain import api_keys
 from gateway.errors import StorageFailure, Unauthenticated
@@ -74,7 +75,7 @@ async def test_a_change_made_by_hand_is_announced_too(place, control):
 
 
 async def test_many_who_name_a_new_project_get_one(place, control):
-    others = [await open_control(place.gateway, FixedAmbient()) for _ in range(3)]
+    others = [await open_control(place.gateway, SystemAmbient()) for _ in range(3)]
 
     ids = await asyncio.gather(*(each.project("acme") for each in [control, *others] * 3))
 

@@ -215,7 +215,7 @@ def _blob_rows(linked: Sequence[Linked], numbers: Mapping[Place, int]) -> list[t
     for each in linked:
         of_run = sealed[numbers[place_of(each.event)]]
         for _, blob in each.persist.blobs.values():
-            of_run[blob.key] = blob.sealed
+            of_run.setdefault(blob.key, blob.sealed)
     return [
         (number, bytes.fromhex(key), content)
         for number, of_run in sealed.items()
