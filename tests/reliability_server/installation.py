@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,13 @@ class Installation(Struct, frozen=True):
         with self.servers.redis.client() as hot:
             return sum(_count(hot.xlen(each.log)) for each in self.partitions())
 
-    def until_recorded(self) -> None:
-        """Wait until the worker has recorded everything, and all counters have been moved."""
+    def until_empty(self) -> None:
+        """Wait until no event waits for the worker."""
         until(lambda: self.waiting() == 0, RECORD_SECONDS, "the journal is empty")
+
+    def until_recorded(self) -> None:
+        """Wait until the worker has recorded everything, and a gateway has moved all counters."""
+        self.until_empty()
         until(lambda: self._moves() == 0, RECORD_SECONDS, "all counters are moved")
 
     def until_unspooled(self) -> None:
@@ -117,15 +121,26 @@ class Installation(Struct, frozen=True):
             return await record.all_of(stores.ledger, stores.keyring)
 
 
+def _as_they_are(servers: Production) -> Production:
+    return servers
+
+
 @contextmanager
 def installation(
-    folder: Path, redis_settings: tuple[str, ...] = (), **settings: object
+    folder: Path,
+    redis_settings: tuple[str, ...] = (),
+    before: Callable[[Production], Production] = _as_they_are,
+    *,
+    started: bool = True,
+    **settings: object,
 ) -> Iterator[Installation]:
-    """All of it, started; `settings` are the gateway's. Nothing of it is left behind."""
+    """All of it, started unless that is not wanted; `settings` are the gateway's. Nothing of it is
+    left behind. `before` is done to the servers before anything else works on them."""
     policies = folders.shipped_and(folder / "policies", folders.PROOFS)
     given = {f"CHECKREIN_{name.upper()}": str(value) for name, value in settings.items()}
     port, metrics_port = free_port(), free_port()
-    with production(*redis_settings) as servers, ExitStack() as stack:
+    with production(*redis_settings) as made, ExitStack() as stack:
+        servers = before(made)
         gateway = Part(
             {**servers.environ("gateway"), **given},
             folder / "gateway.log",
@@ -135,11 +150,11 @@ def installation(
         worker = Part(
             servers.environ("worker"), folder / "worker.log", "work", "--metrics-port", "0"
         )
+        key = make_key(servers, "production")
         for part in (gateway, worker):
             stack.callback(part.end)
-        key = make_key(servers, "production")
-        gateway.start()
-        worker.start()
+            if started:
+                part.start()
         yield Installation(servers, gateway, worker, port, metrics_port, key)
 
 

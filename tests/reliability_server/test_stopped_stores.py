@@ -84,7 +84,7 @@ def test_more_than_may_wait_for_a_stopped_worker_is_refused_and_nothing_is_lost(
     with installation(tmp_path, journal_waiting_max=WAITING_MAX) as running:
         running.worker.signal(signal.SIGSTOP)
         wire = running.wire()
-        given = []
+        given: list[str] = []
         while (reply := _small(wire, len(given))).status == 200:
             given.append(reply.json["decision_id"])
             assert len(given) <= WAITING_MAX

@@ -109,6 +109,13 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
+
+
 def hand_over(*paths: Path) -> None:
     """Make these the property of the user that servers run as."""
     if os.geteuid() == 0:
@@ -175,11 +182,17 @@ class PostgresServer:
             self._process = None
 
     def kill(self) -> None:
-        """kill -9, the server and all its children."""
+        """kill -9, the server and all its children. None of them is left on return: as long as one
+        is, the server does not start again."""
         assert self._process is not None
+        # One that stands still makes no more of them.
+        self._process.send_signal(signal.SIGSTOP)
+        left = children(self.pid)
         self.signal(signal.SIGKILL)
         self._process.wait()
         self._process = None
+        while any(is_alive(pid) for pid in left):
+            time.sleep(0.005)
 
     def signal(self, number: int) -> None:
         """Signal the server and all its children, which lead sessions of their own."""
