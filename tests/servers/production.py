@@ -70,8 +70,9 @@ class Production(Struct, frozen=True):
 
 
 @contextmanager
-def production() -> Iterator[Production]:
-    """Servers of one's own, migrated, with everything removed behind them."""
+def production(*, quick: bool = False) -> Iterator[Production]:
+    """Servers of one's own, migrated, with everything removed behind them. A `quick` one is not
+    about the disk: that of Redis is memory."""
     with tempfile.TemporaryDirectory(prefix="checkrein-production-") as folder:
         base = Path(folder)
         key = base / "master.key"
@@ -81,7 +82,7 @@ def production() -> Iterator[Production]:
         try:
             database.start()
             asyncio.run(database.prepare())
-            with redis.one(base / "redis") as hot:
+            with redis.in_memory() if quick else redis.one(base / "redis") as hot:
                 yield Production(base, hot, database, postgres.TEMPLATE)
         finally:
             database.remove()
