@@ -1,22 +1,58 @@
-"""One gateway for all tests of the API: they differ in what they ask, not in whom."""
+"""One gateway for all tests of the API: they differ in what they ask, not in whom.
+
+What is about answers is asked of a gateway on servers too, which must give the same ones.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.api.live import Live, live_gateway
+from tests.api.live import Live, Servers, live_gateway
+from tests.servers import postgres, redis
+
+ON_BOTH = frozenset(
+    {"test_tenants", "test_check_action", "test_reads", "test_reports", "test_cursor"}
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "live" in metafunc.fixturenames:
+        both = Path(metafunc.module.__file__).stem in ON_BOTH
+        backends = ["embedded", "servers"] if both else ["embedded"]
+        metafunc.parametrize("live", backends, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with live_gateway(tmp_path_factory.mktemp("gateway")) as served:
-        yield served
+def live(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("gateway")
+    with ExitStack() as stack:
+        on_servers = request.param == "servers"
+        servers = stack.enter_context(_servers()) if on_servers else None
+        yield stack.enter_context(live_gateway(folder, servers=servers))
 
 
 @pytest.fixture
 def client(live: Live) -> Iterator[httpx2.Client]:
     with live.client() as asking:
         yield asking
+
+
+@contextmanager
+def _servers() -> Iterator[Servers]:
+    database = postgres.shared()
+    name = asyncio.run(database.database())
+    with redis.in_memory() as hot:
+        yield Servers(
+            redis=hot.url,
+            gateway=database.url(name, "checkrein_gateway"),
+            worker=database.url(name, "checkrein_worker"),
+        )
+    asyncio.run(database.drop(name))

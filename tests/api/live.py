@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import socket
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -18,6 +19,7 @@ import msgspec
 import uvicorn
 import uvloop
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.api.exchange import App
 from gateway.api.http_protocol import BoundedHttp
@@ -88,6 +90,24 @@ class Live(Struct, frozen=True, kw_only=True):
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
 
+class Servers(Struct, frozen=True):
+    """A Redis of the tests' own, and a database: its addresses for a gateway and for a worker."""
+
+    redis: str
+    gateway: str
+    worker: str
+
+    def settings(self, folder: Path) -> dict[str, str]:
+        key = folder / "master.key"
+        key.write_bytes(secrets.token_bytes(32))
+        key.chmod(0o600)
+        return {
+            "redis_url": self.redis,
+            "database_url": self.gateway,
+            "master_key_file": str(key),
+        }
+
+
 class Recording(Struct):
     """The recorder's loop, which a test may pause."""
 
@@ -109,19 +129,27 @@ def live_gateway(
     policies: Path | None = None,
     http: type[BoundedHttp] = BoundedHttp,
     paused: bool = False,
+    servers: Servers | None = None,
     **settings: Any,
 ) -> Iterator[Live]:
     """Serve from a thread of its own until the block ends, under `policy` or a whole folder.
 
-    `paused` begins with a recorder that does not record.
+    `paused` begins with a recorder that does not record. With `servers` it stands on these instead
+    of a folder's databases.
     """
     if policies is None:
         policies = folder / "policies"
         policies.mkdir()
         (policies / "policy.yaml").write_text(policy)
+    where: dict[str, Any] = {} if servers is None else servers.settings(folder)
     given = Settings(
-        data=str(folder / "data"), policies=str(policies), environment="production", **settings
+        data=str(folder / "data"),
+        policies=str(policies),
+        environment="production",
+        **where,
+        **settings,
     )
+    recording = given if servers is None else replace(given, database_url=servers.worker)
     started = threading.Event()
     found: list[Live | BaseException] = []
     stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -130,7 +158,7 @@ def live_gateway(
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         stop.append((loop, ended))
         try:
-            async with _opened(given, http, paused, ended) as live:
+            async with _opened(given, recording, http, paused, ended) as live:
                 found.append(live)
                 started.set()
                 await ended.wait()
@@ -158,7 +186,11 @@ def live_gateway(
 
 @contextlib.asynccontextmanager
 async def _opened(
-    given: Settings, http: type[BoundedHttp], paused: bool, ended: asyncio.Event
+    given: Settings,
+    of_worker: Settings,
+    http: type[BoundedHttp],
+    paused: bool,
+    ended: asyncio.Event,
 ) -> AsyncIterator[Live]:
     metrics, stopping = Metrics(), Stopping()
     async with contextlib.AsyncExitStack() as stack:
@@ -167,7 +199,7 @@ async def _opened(
         gateway = await stack.enter_async_context(
             open_gateway(given, metrics=metrics, base_url=url, stopping=stopping)
         )
-        recorder = (await stack.enter_async_context(open_worker(given))).recorder
+        recorder = (await stack.enter_async_context(open_worker(of_worker))).recorder
         recording = Recording(recorder, paused)
         servers = [_server(app, http) for app in (gateway.app, metrics_app(metrics))]
         tasks = [

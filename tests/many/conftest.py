@@ -15,7 +15,7 @@ Make = Callable[..., Served]
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with production() as servers, servers.worker():
+    with production(quick=True) as servers, servers.worker():
         yield Installation(servers, tmp_path_factory.mktemp("many"))
 
 

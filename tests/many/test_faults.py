@@ -32,6 +32,7 @@ from tests.servers.proxy import Fault, Faulty, faulty
 GUARD_SECONDS = 10.0
 BACK_SECONDS = 60.0
 TRIES = 4
+PROMISED_SECONDS = 5.0
 FAULTS: tuple[Fault, ...] = (
     "refuse",
     "black hole",
@@ -182,6 +183,24 @@ def test_with_the_ledger_away_checks_go_on(
     _is_recorded(installation, [each.reply for each in (*told.values(), *named.values())])
     _say(capsys, "PostgreSQL", fault, told)
     _say(capsys, "PostgreSQL, runs that Redis does not know", fault, named)
+
+
+def test_a_revocation_is_known_in_time_although_the_connection_died_unnoticed(
+    behind: Behind, installation: Installation
+) -> None:
+    """S2: what the gateway asks for changed keys is answered by nobody; it asks on another one."""
+    key = installation.key()
+    knows(behind.gateway, key)
+    wire = Wire(behind.gateway.port, key.text)
+
+    with behind.proxies["postgres"].misbehaving("half-open"):
+        installation.checkrein("keys", "revoke", key.id)
+        revoked = time.monotonic()
+        until(lambda: wire.get("/v1/policies/active").status == 401, BACK_SECONDS, "it is refused")
+        seconds = time.monotonic() - revoked
+
+    wire.close()
+    assert seconds < PROMISED_SECONDS
 
 
 def test_while_the_database_stands_still_the_stream_holds_what_is_decided(

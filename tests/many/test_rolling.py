@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -19,16 +20,16 @@ from tests.reliability.wire import Wire
 
 TURNS = 4
 CLIENTS = 6
-# One for each gateway, and one for what a busy machine does besides.
-ASKED_MOST = 6
+# The one that is stopped, and a connection to the other from before its own restart; twice.
+LOST_MOST = 4
 
 
 def test_a_rolling_restart_fails_no_call_and_loses_nothing(
     gateway: Make, installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two gateways, SIGTERM to each of them in turn. A client that finds one closed, or is told to
-    come again, asks the other: each call is answered, none is cut in two, and what was answered is
-    recorded once."""
+    come again, asks the other: each call is answered, no answer is cut in two, no decision is made
+    and kept from who asked, and what was answered is recorded once."""
     gateways = [gateway(f"rolling{number}") for number in range(2)]
     for each in gateways:
         each.launch()
@@ -46,17 +47,21 @@ def test_a_rolling_restart_fails_no_call_and_loses_nothing(
 
     given = [reply for client in clients for reply in client.given]
     recorded.decisions(installation, given)
-    asked = max(client.most for client in clients)
+    lost = max(client.most for client in clients)
     again = sum(client.again for client in clients)
     assert again > 0, "no client ever met a gateway that was stopped"
-    assert asked <= ASKED_MOST
+    assert lost <= LOST_MOST
+    # Redis may be late on a busy machine; nothing else keeps a gateway from answering.
+    refusals = sum((client.refusals for client in clients), Counter())
+    assert set(refusals) <= {"journal_unavailable"}
+    assert sum(client.dropped for client in clients) == 0
     assert len({each["decision_id"] for each in given}) == len(given)
     for each in gateways:
         assert each.started == 1 + TURNS // 2
     with capsys.disabled():
         print(  # noqa: T201 - the counts are the evidence
             f"\n{TURNS} restarts, {len(given)} calls answered, 0 failed, {again} asked the other "
-            f"gateway, at most {asked} requests for one call"
+            f"gateway, at most {lost} times in a row nobody answered; {refusals.total()} times 503"
         )
 
 
@@ -74,17 +79,19 @@ class _Caller:
         self._number = number
         self._random = random.Random(number)
         self.given: list[dict[str, Any]] = []
+        self.refusals = self._client.refusals
         self.most = 0
         self.again = 0
+        self.dropped = 0
 
     def run(self, ended: threading.Event) -> None:
         run = new_run()
         while not ended.is_set():
             body = {"run": run, "action": named(says(self._random.choice(["none", "warn"])))}
-            reply, asked = self._client.anywhere(self._random.randrange(2), **body)
-            assert reply.status == 200, reply
-            self.given.append(reply.json)
-            self.most = max(self.most, asked)
-            self.again += asked - 1
+            answered = self._client.anywhere(self._random.randrange(2), **body)
+            self.given.append(answered.decision)
+            self.most = max(self.most, answered.lost)
+            self.again += answered.lost > 0
+            self.dropped += answered.dropped
             time.sleep(0.005)
         self._client.close()

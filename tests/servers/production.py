@@ -70,10 +70,11 @@ class Production(Struct, frozen=True):
 
 
 @contextmanager
-def production(*settings: str) -> Iterator[Production]:
+def production(*settings: str, quick: bool = False) -> Iterator[Production]:
     """Servers of one's own, migrated, with everything removed behind them.
 
-    `settings` are more words on the command line of Redis.
+    `settings` are more words on the command line of Redis. A `quick` installation is not about the
+    disk: that of Redis is memory.
     """
     with tempfile.TemporaryDirectory(prefix="checkrein-production-") as folder:
         base = Path(folder)
@@ -84,7 +85,7 @@ def production(*settings: str) -> Iterator[Production]:
         try:
             database.start()
             asyncio.run(database.prepare())
-            with redis.one(base / "redis", *settings) as hot:
+            with redis.in_memory() if quick else redis.one(base / "redis", *settings) as hot:
                 yield Production(base, hot, database, postgres.TEMPLATE)
         finally:
             database.remove()

@@ -125,6 +125,19 @@ def one(folder: Path, *settings: str) -> Iterator[Server]:
 
 
 @contextmanager
+def in_memory(*settings: str) -> Iterator[Server]:
+    """One server whose disk is memory, where there is such a folder: it flushes as always, and no
+    flush waits for what others write. For tests that are not about the disk."""
+    memory = Path("/dev/shm")
+    where = memory if os.access(memory, os.W_OK) else None
+    with (
+        tempfile.TemporaryDirectory(prefix="checkrein-redis-", dir=where) as folder,
+        one(Path(folder), *settings) as server,
+    ):
+        yield server
+
+
+@contextmanager
 def cluster(
     folder: Path, nodes: int = 3, *, replica: bool = False, node_timeout_ms: int = 15_000
 ) -> Iterator[list[Server]]:
