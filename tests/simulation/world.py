@@ -111,11 +111,9 @@ class Worker:
 
 
 class World:
-    """Everything in one place. `drain` wraps the worker's end of the journal, for mutants."""
+    """Everything in one place. `seen` is told of all that Redis writes."""
 
-    def __init__(
-        self, seed: int, seen: Callable[[Written], None], drain: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, seed: int, seen: Callable[[Written], None]) -> None:
         self.chance = random.Random(seed)
         self.history = History()
         self.loop = asyncio.get_running_loop()
@@ -125,12 +123,13 @@ class World:
         self.gateways: list[Gateway] = []
         self.workers: list[Worker] = []
         self.recorders: list[Recorder] = []
-        self.failed_over = False
+        self.over = self.failed_over = False
         # Events that a failover took from Redis.
         self.lost: set[str] = set()
         self.begun: set[str] = set()
         self._names = iter(range(1, 1 << 30))
-        self._wrapped = drain
+        # For mutants: what stands between a worker and its drain.
+        self.drained: Callable[[Any], Any] = lambda drain: drain
 
     def event(self) -> Draft:
         named = f"evt_{next(self._names):032x}"
@@ -148,8 +147,11 @@ class World:
             self.workers.append(await self._patiently(self._worker))
 
     def stop(self) -> None:
-        for each in [*self.gateways, *self.workers]:
-            each.die()
+        self.over = True
+        for gateway in self.gateways:
+            gateway.die()
+        for worker in self.workers:
+            worker.die()
 
     async def replace(self, number: int, kind: str) -> None:
         """One of a kind dies, and another one comes up some time later."""
@@ -190,7 +192,7 @@ class World:
         await routes.open()
         places = await installed(routes, "sim", PARTITIONS)
         owning = Owning(routes, places, process.name, 2.0)
-        drain = self._wrapped(RedisDrain(routes, places, owning))
+        drain = self.drained(RedisDrain(routes, places, owning))
         ambient = Ambient(0.0)
         secrets = Keys().run_secret
         recorder = Recorder(drain, self.ledger, secrets, ambient, batch=6, idle_seconds=0.2)  # type: ignore[arg-type]
@@ -240,7 +242,7 @@ class Agent:
                     within = run_id != "counted" or seen.state.counters.get("calls", 0) < CALLS_MAX
                     reads = ((calls, within),) if run_id == "counted" else ()
                     allows = seen.action is None and not seen.halted and room and within
-                    await asyncio.sleep(self._chance.choice([0.0, 0.001, 0.05]))
+                    await asyncio.sleep(self._chance.choice([0.0, 0.001, 0.05, 0.4]))
                     draft = self._world.event()
                     held = {BUDGET: amount} if amount else {}
                     made = make.record(action_id, draft.id, reservations=held)
@@ -308,6 +310,8 @@ class Agent:
             try:
                 return await task
             except asyncio.CancelledError as error:
+                if self._world.over:
+                    raise
                 raise OutcomeUnknown("the gateway died") from error
             finally:
                 gateway.asking.discard(task)
