@@ -56,13 +56,6 @@ MUTANTS: dict[str, Callable[[World], None]] = {
     ),
     "a halt is not told below": lua("if #below > 0 and", "if false and"),
     "a halt that was sent twice counts as told": lua("~= told then", "~= token then"),
-    "a run below does not see that a halt is coming": lua(
-        "return {run[1] or '', run[2] or '', run[3] or '0', token,",
-        "return {run[1] or '', run[2] or '', run[3] or '0', '',",
-    ),
-    "a halt that was taken back may still come": lua(
-        "if token == args[2] then redis.call('DEL', halting) end"
-    ),
     "settling does not compare the fence": lua(
         "if redis.call('HGET', base .. 'owner', 'token') ~= args[1] then return -1 end"
     ),

@@ -242,7 +242,7 @@ class Agent:
                     within = run_id != "counted" or seen.state.counters.get("calls", 0) < CALLS_MAX
                     reads = ((calls, within),) if run_id == "counted" else ()
                     allows = seen.action is None and not seen.halted and room and within
-                    await asyncio.sleep(self._chance.choice([0.0, 0.001, 0.05, 0.4]))
+                    await self._meanwhile(run_id)
                     draft = self._world.event()
                     held = {BUDGET: amount} if amount else {}
                     made = make.record(action_id, draft.id, reservations=held)
@@ -268,6 +268,25 @@ class Agent:
                     continue
                 if allows and outcome is not None:
                     self._world.history.let_through.append((run_id, made))
+                return
+
+    async def _meanwhile(self, run_id: str) -> None:
+        """What happens between a judgement and its append: time passes, now and then more."""
+        await asyncio.sleep(self._chance.choice([0.0, 0.001, 0.05, 0.4]))
+        parent = RUNS[run_id]
+        match self._chance.randrange(30):
+            case 0 if parent is not None:
+                with contextlib.suppress(StorageFailure):
+                    await self._halt(parent)
+            case 1:
+                # Holds come due, and somebody else finds them.
+                self._world.server.clock_ahead += 2 * HELD_SECONDS
+                with contextlib.suppress(StorageFailure):
+                    async with self._asking() as (gateway, ask):
+                        await ask(gateway.journal.gather(make.wish("look", 1, BUDGET, "top")))
+                        await gateway.journal.forget("look")
+                await asyncio.sleep(0.01)
+            case _:
                 return
 
     async def _note(self, run_id: str) -> None:
