@@ -20,13 +20,14 @@ class Witness:
         self.world: World | None = None
         self.wrongs: list[str] = []
         self._owners: dict[bytes, str] = {}
-        self._voids: set[tuple[bytes, bytes]] = set()
+        # Holds on counters that were given back.
+        self._gone: set[bytes] = set()
         self._events: dict[tuple[bytes, bytes], str] = {}
 
     def seen(self, written: Written) -> None:
         """Nothing is removed from a log but what the ledger has, and only by the log's owner.
 
-        Nothing is confirmed that was found void.
+        Nothing is confirmed that was given back.
         """
         for words in written.effects:
             self._learn(written.by, words)
@@ -34,13 +35,13 @@ class Witness:
                 self._removed(written.by, words)
             if words[0] == b"HSET" and words[1].endswith(b":moves"):
                 hold = words[3].partition(b"\n")[0]
-                if (words[1].removesuffix(b"moves"), hold) in self._voids:
-                    self.wrongs.append(f"{hold.decode()} was void and is confirmed")
+                if hold and hold in self._gone:
+                    self.wrongs.append(f"{hold.decode()} was given back and is confirmed")
 
     def again(self, file: list[Written]) -> None:
         """Redis began again from what was left of its file."""
         self._owners.clear()
-        self._voids.clear()
+        self._gone.clear()
         for written in file:
             for words in written.effects:
                 self._learn(written.by, words)
@@ -48,8 +49,8 @@ class Witness:
     def _learn(self, by: str, words: Words) -> None:
         if words[0] == b"XADD":
             self._events[words[1], words[2]] = rows.decode_entry(words[4]).event_id
-        if words[0] == b"HSET" and words[1].endswith(b":void"):
-            self._voids.add((words[1].removesuffix(b"void"), words[2]))
+        if words[0] == b"HDEL" and words[2].startswith(b"r:"):
+            self._gone.add(words[2].removeprefix(b"r:"))
         if words[0] == b"HSET" and words[1].endswith(b":owner") and words[3]:
             self._owners[words[1].removesuffix(b"owner")] = by
 

@@ -47,7 +47,7 @@ async def _play(seed: int, changed: Changed) -> list[str]:
             agents = asyncio.gather(*(Agent(world).work() for _ in range(AGENTS)))
             await _trouble(world, witness, agents, failover=seed % 4 == 3)
             await _calm(world)
-        return [*witness.wrongs, *world.history.wrongs, *checks.wrongs(world)]
+        return [*witness.wrongs, *checks.wrongs(world)]
     finally:
         world.stop()
         world.ledger.close()

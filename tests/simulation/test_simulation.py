@@ -16,7 +16,7 @@ from tests.simulation.play import play
 
 SEEDS = max(300, 5 * int(os.environ.get("CHECKREIN_CAMPAIGN", "0")))
 AT_ONCE = 25
-MUTANT_SEEDS = 120
+MUTANT_SEEDS = 150
 # Seeds that found something once. They say less with every change of the protocol.
 REGRESSIONS = (2, 4, 71, 95)
 

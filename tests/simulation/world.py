@@ -44,22 +44,19 @@ GATEWAYS, WORKERS, AGENTS = 2, 2, 4
 
 
 class Told(Struct):
-    """An append as an agent sees it: what it was, and what came of it at what time."""
+    """An append as an agent sees it: what it was, and what came of it."""
 
     append: Append
-    asked_at: float
     seqs: list[int] = []
-    answered_at: float = 0.0
     # Once nobody knows whether it was written, it may turn up.
     unknown: bool = False
 
 
 class History(Struct):
-    """What agents were told, by the first event of each append; and what they saw go wrong."""
+    """What agents were told, by the first event of each append."""
 
     told: dict[str, Told] = field(default_factory=dict)
     let_through: list[tuple[str, ActionRecord]] = []
-    wrongs: list[str] = []
 
 
 class Ambient:
@@ -341,7 +338,8 @@ class Agent:
         self, wanted: Append, gateway: Gateway | None = None, *, again: float
     ) -> Appended | Refused | None:
         """Append; when that fails perhaps once more, the very same. None: it failed."""
-        told = Told(wanted, self._world.loop.time())
+        outcome: Appended | Refused
+        told = Told(wanted)
         told = self._world.history.told.setdefault(wanted.drafts[0].id, told)
         while True:
             try:
@@ -357,5 +355,4 @@ class Agent:
                 continue
             if isinstance(outcome, Appended):
                 told.seqs.append(outcome.first_seq)
-                told.answered_at = told.answered_at or self._world.loop.time()
             return outcome
