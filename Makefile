@@ -30,8 +30,8 @@ demo-production: dev ## the same on Redis and PostgreSQL, which it starts itself
 serve: setup ## a gateway on port 8400
 	@$(BIN)/checkrein up
 
-campaign: dev ## a thousand kills of anything, instead of the forty of every test run
-	CHECKREIN_CAMPAIGN=1000 $(BIN)/python -m pytest tests/reliability/test_kill_loop.py
+campaign: dev ## a thousand kills of anything and 5,000 simulated seeds, instead of 40 and 300
+	CHECKREIN_CAMPAIGN=1000 $(BIN)/python -m pytest tests/reliability/test_kill_loop.py tests/simulation
 
 reference: dev ## write the reference pages from the code again
 	$(BIN)/python -m tests.docs.reference

@@ -69,9 +69,5 @@ MUTANTS: dict[str, Callable[[World], None]] = {
         "if known[2] and #redis.call('XRANGE', keys[1], '-', known[2], 'COUNT', 1) > 0"
         " then return 0 end"
     ),
-    "a run is forgotten although it went on": lua(
-        "if known[1] ~= args[2] then return 0 end\n  if known[2]",
-        "if known[2]",
-    ),
     "a run is brought back over itself": lua("if redis.call('EXISTS', run) == 1 then return 0 end"),
 }
