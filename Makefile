@@ -30,9 +30,9 @@ demo-production: dev ## the same on Redis and PostgreSQL, which it starts itself
 serve: setup ## a gateway on port 8400
 	@$(BIN)/checkrein up
 
-campaign: dev ## a thousand kills of anything, embedded and on servers, instead of the forty of every test run
+campaign: dev ## a thousand kills of anything and 5,000 simulated seeds, instead of 40 and 300
 	CHECKREIN_CAMPAIGN=$${KILLS:-1000} $(BIN)/python -m pytest tests/reliability/test_kill_loop.py \
-		tests/reliability_server/test_kill_loop.py
+		tests/reliability/test_spool.py tests/reliability_server/test_kill_loop.py tests/simulation
 
 reference: dev ## write the reference pages from the code again
 	$(BIN)/python -m tests.docs.reference

@@ -37,6 +37,9 @@ class Recalling:
         folded = await self._fold(project_id, run_id)
         if folded is None or secret is None:
             return None
+        # Where a seq was given out twice, the chain goes on behind the newest of them, which need
+        # not have the highest seq.
+        folded.state.last_seq = await self._ledger.last_seq(project_id, run_id)
         return folded.state, secret, folded.actions
 
     async def knows(self, project_id: str, decision_id: str) -> bool:

@@ -20,18 +20,28 @@ class Witness:
         self.world: World | None = None
         self.wrongs: list[str] = []
         self._owners: dict[bytes, str] = {}
+        # Holds on counters that were given back.
+        self._gone: set[bytes] = set()
         self._events: dict[tuple[bytes, bytes], str] = {}
 
     def seen(self, written: Written) -> None:
-        """Nothing is removed from a log but what the ledger has, and only by the log's owner."""
+        """Nothing is removed from a log but what the ledger has, and only by the log's owner.
+
+        Nothing is confirmed that was given back.
+        """
         for words in written.effects:
             self._learn(written.by, words)
             if words[0] == b"XDEL":
                 self._removed(written.by, words)
+            if words[0] == b"HSET" and words[1].endswith(b":moves"):
+                hold = words[3].partition(b"\n")[0]
+                if hold and hold in self._gone:
+                    self.wrongs.append(f"{hold.decode()} was given back and is confirmed")
 
     def again(self, file: list[Written]) -> None:
         """Redis began again from what was left of its file."""
         self._owners.clear()
+        self._gone.clear()
         for written in file:
             for words in written.effects:
                 self._learn(written.by, words)
@@ -39,6 +49,8 @@ class Witness:
     def _learn(self, by: str, words: Words) -> None:
         if words[0] == b"XADD":
             self._events[words[1], words[2]] = rows.decode_entry(words[4]).event_id
+        if words[0] == b"HDEL" and words[2].startswith(b"r:"):
+            self._gone.add(words[2].removeprefix(b"r:"))
         if words[0] == b"HSET" and words[1].endswith(b":owner") and words[3]:
             self._owners[words[1].removesuffix(b"owner")] = by
 

@@ -74,10 +74,10 @@ class Ledger:
             return None
         state = RunState(PROJECT, "production", run_id)
         actions = {}
-        for event_id, (run, seq, _) in self.recorded.items():
+        state.last_seq = await self.last_seq(project_id, run_id)
+        for event_id, (run, _, _) in self.recorded.items():
             if run != run_id:
                 continue
-            state.last_seq = max(state.last_seq, seq)
             told = self._told.get(event_id)
             for change in told.append.changes if told else ():
                 apply(state, change)

@@ -1,9 +1,13 @@
-"""Playing a seed: the world is set up, troubled, calmed, and looked at."""
+"""Playing a seed: the world is set up, troubled, calmed, and looked at.
+
+`python -m tests.simulation.play 17` plays seed 17 and says what went wrong.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from gateway.errors import StorageFailure
@@ -15,52 +19,51 @@ from tests.simulation.world import AGENTS, BUDGET, RUNS, Agent, World
 
 TROUBLED_SECONDS = 25.0
 CALM_SECONDS = 120.0
+# Of simulated time: whoever is not done by then never will be.
+LONGEST_SECONDS = 1000.0
 
 Changed = Callable[[World], None]
 
 
-def play(
-    seed: int,
-    *,
-    failover: bool = False,
-    changed: Changed | None = None,
-    drain: Callable[[Any], Any] = lambda drain: drain,
-) -> list[str]:
-    """What went wrong under this seed. `changed` plants a fault into the world, `drain` another."""
+def play(seed: int, changed: Changed = lambda world: None) -> list[str]:
+    """What went wrong under this seed. `changed` plants a fault of its own into the world.
+
+    Under every fourth seed Redis also fails over to a replica that lacks what came last.
+    """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(_play(seed, failover, changed, drain))
+        return runner.run(_play(seed, changed))
 
 
-async def _play(
-    seed: int, failover: bool, changed: Changed | None, drain: Callable[[Any], Any]
-) -> list[str]:
+async def _play(seed: int, changed: Changed) -> list[str]:
     witness = checks.Witness()
-    world = World(seed, witness.seen, drain)
+    world = World(seed, witness.seen)
     witness.world = world
-    if changed is not None:
-        changed(world)
+    changed(world)
     try:
-        await world.start()
-        for run_id in RUNS:
-            await Agent(world).begin(run_id)
-        agents = asyncio.gather(*(Agent(world).work() for _ in range(AGENTS)))
-        await _trouble(world, witness, agents, failover)
-        await _calm(world)
-        return [*witness.wrongs, *world.history.wrongs, *checks.wrongs(world)]
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await world.start()
+            for run_id in RUNS:
+                await Agent(world).begin(run_id)
+            agents = asyncio.gather(*(Agent(world).work() for _ in range(AGENTS)))
+            await _trouble(world, witness, agents, failover=seed % 4 == 3)
+            await _calm(world)
+        return [*witness.wrongs, *checks.wrongs(world)]
     finally:
         world.stop()
         world.ledger.close()
 
 
 async def _trouble(
-    world: World, witness: checks.Witness, agents: asyncio.Future[Any], failover: bool
+    world: World, witness: checks.Witness, agents: asyncio.Future[Any], *, failover: bool
 ) -> None:
     """One thing after the other, until the agents are done."""
     chance = world.chance
     ends = world.loop.time() + TROUBLED_SECONDS
     while not agents.done() and world.loop.time() < ends:
         await asyncio.sleep(chance.uniform(0.1, 2.5))
-        match chance.choice(["power", "gateway", "worker", "clock", "evict", "rough", "failover"]):
+        match chance.choice(
+            ["power", "gateway", "worker", "clock", "evict", "evict", "rough", "failover"]
+        ):
             case "power":
                 await _away(world, witness, _left_by_power_cut(world))
             case "failover" if failover:
@@ -99,9 +102,9 @@ async def _evict(world: World) -> None:
     gateway = world.chance.choice(world.gateways)
     if not gateway.process.alive:
         return
-    now_ns = world.gateways[0].journal._ambient.now_ns()
     try:
-        await gateway.journal.evict_idle(now_ns - 1_000_000_000, 4)
+        # However short a run has been idle: it may go whenever it is drained.
+        await gateway.journal.evict_idle(2**62, len(RUNS))
     except StorageFailure:
         return
 
@@ -126,7 +129,6 @@ async def _calm(world: World) -> None:
         await asyncio.sleep(1.0)
 
 
-def findings(seeds: Sequence[int], **options: Any) -> dict[int, list[str]]:
-    """The seeds under which something went wrong, and what."""
-    found = {seed: play(seed, **options) for seed in seeds}
-    return {seed: wrongs for seed, wrongs in found.items() if wrongs}
+if __name__ == "__main__":
+    for given in sys.argv[1:]:
+        sys.stdout.write(f"{given}: {play(int(given)) or 'nothing is wrong'}\n")

@@ -58,8 +58,9 @@ class Server:
         self.clock_ahead = 0.0
         # Whether the disk is never slow.
         self.steady = False
-        # The mutant that answers first and syncs now and then.
+        # For mutants: one that answers first and syncs now and then, and changes to the Functions.
         self.hasty = False
+        self.edited: Callable[[bytes], bytes] = bytes
 
     def take(self, peer: Peer, commands: list[Words]) -> None:
         """Commands have arrived."""
@@ -136,7 +137,7 @@ class Server:
                 return self._call(words)
             case b"FUNCTION" if words[1] == b"LOAD":
                 # Kept in the file as well, and never changed: it is simply there from then on.
-                source = words[3]
+                source = self.edited(words[3])
                 library = source.partition(b"\n")[0].partition(b"name=")[2]
                 self._functions[library] = source
                 return library

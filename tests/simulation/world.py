@@ -23,6 +23,7 @@ from gateway.storage.ports import Append, Appended, Refused, Reserve
 from gateway.storage.server.drain import RedisDrain
 from gateway.storage.server.drain_owning import Owning
 from gateway.storage.server.journal import RedisJournal, installed
+from gateway.storage.server.journal_behind import Behind
 from gateway.storage.server.journal_durability import durability
 from gateway.storage.server.journal_lane import OutcomeUnknown
 from gateway.worker.recorder import Recorder
@@ -44,22 +45,19 @@ GATEWAYS, WORKERS, AGENTS = 2, 2, 4
 
 
 class Told(Struct):
-    """An append as an agent sees it: what it was, and what came of it at what time."""
+    """An append as an agent sees it: what it was, and what came of it."""
 
     append: Append
-    asked_at: float
     seqs: list[int] = []
-    answered_at: float = 0.0
     # Once nobody knows whether it was written, it may turn up.
     unknown: bool = False
 
 
 class History(Struct):
-    """What agents were told, by the first event of each append; and what they saw go wrong."""
+    """What agents were told, by the first event of each append."""
 
     told: dict[str, Told] = field(default_factory=dict)
     let_through: list[tuple[str, ActionRecord]] = []
-    wrongs: list[str] = []
 
 
 class Ambient:
@@ -111,11 +109,9 @@ class Worker:
 
 
 class World:
-    """Everything in one place. `drain` wraps the worker's end of the journal, for mutants."""
+    """Everything in one place. `seen` is told of all that Redis writes."""
 
-    def __init__(
-        self, seed: int, seen: Callable[[Written], None], drain: Callable[[Any], Any]
-    ) -> None:
+    def __init__(self, seed: int, seen: Callable[[Written], None]) -> None:
         self.chance = random.Random(seed)
         self.history = History()
         self.loop = asyncio.get_running_loop()
@@ -125,12 +121,13 @@ class World:
         self.gateways: list[Gateway] = []
         self.workers: list[Worker] = []
         self.recorders: list[Recorder] = []
-        self.failed_over = False
+        self.over = self.failed_over = False
         # Events that a failover took from Redis.
         self.lost: set[str] = set()
         self.begun: set[str] = set()
         self._names = iter(range(1, 1 << 30))
-        self._wrapped = drain
+        # For mutants: what stands between a worker and its drain.
+        self.drained: Callable[[Any], Any] = lambda drain: drain
 
     def event(self) -> Draft:
         named = f"evt_{next(self._names):032x}"
@@ -148,8 +145,11 @@ class World:
             self.workers.append(await self._patiently(self._worker))
 
     def stop(self) -> None:
-        for each in [*self.gateways, *self.workers]:
-            each.die()
+        self.over = True
+        for gateway in self.gateways:
+            gateway.die()
+        for worker in self.workers:
+            worker.die()
 
     async def replace(self, number: int, kind: str) -> None:
         """One of a kind dies, and another one comes up some time later."""
@@ -175,9 +175,8 @@ class World:
             routes,
             await installed(routes, "sim", PARTITIONS),
             await durability(routes),
-            keyring=Keys(),  # type: ignore[arg-type]
+            behind=Behind(Keys(), self.ledger.reload),  # type: ignore[arg-type]
             ambient=Ambient(self.chance.uniform(-0.5, 0.5)),
-            reload=self.ledger.reload,
             hot_runs_max=3,
             waiting_max=500_000,
             held_seconds=HELD_SECONDS,
@@ -190,7 +189,7 @@ class World:
         await routes.open()
         places = await installed(routes, "sim", PARTITIONS)
         owning = Owning(routes, places, process.name, 2.0)
-        drain = self._wrapped(RedisDrain(routes, places, owning))
+        drain = self.drained(RedisDrain(routes, places, owning))
         ambient = Ambient(0.0)
         secrets = Keys().run_secret
         recorder = Recorder(drain, self.ledger, secrets, ambient, batch=6, idle_seconds=0.2)  # type: ignore[arg-type]
@@ -240,7 +239,7 @@ class Agent:
                     within = run_id != "counted" or seen.state.counters.get("calls", 0) < CALLS_MAX
                     reads = ((calls, within),) if run_id == "counted" else ()
                     allows = seen.action is None and not seen.halted and room and within
-                    await asyncio.sleep(self._chance.choice([0.0, 0.001, 0.05]))
+                    await self._meanwhile(run_id)
                     draft = self._world.event()
                     held = {BUDGET: amount} if amount else {}
                     made = make.record(action_id, draft.id, reservations=held)
@@ -266,6 +265,25 @@ class Agent:
                     continue
                 if allows and outcome is not None:
                     self._world.history.let_through.append((run_id, made))
+                return
+
+    async def _meanwhile(self, run_id: str) -> None:
+        """What happens between a judgement and its append: time passes, now and then more."""
+        await asyncio.sleep(self._chance.choice([0.0, 0.001, 0.05, 0.4]))
+        parent = RUNS[run_id]
+        match self._chance.randrange(30):
+            case 0 if parent is not None:
+                with contextlib.suppress(StorageFailure):
+                    await self._halt(parent)
+            case 1:
+                # Holds come due, and somebody else finds them.
+                self._world.server.clock_ahead += 2 * HELD_SECONDS
+                with contextlib.suppress(StorageFailure):
+                    async with self._asking() as (gateway, ask):
+                        await ask(gateway.journal.gather(make.wish("look", 1, BUDGET, "top")))
+                        await gateway.journal.forget("look")
+                await asyncio.sleep(0.01)
+            case _:
                 return
 
     async def _note(self, run_id: str) -> None:
@@ -308,6 +326,8 @@ class Agent:
             try:
                 return await task
             except asyncio.CancelledError as error:
+                if self._world.over:
+                    raise
                 raise OutcomeUnknown("the gateway died") from error
             finally:
                 gateway.asking.discard(task)
@@ -318,7 +338,8 @@ class Agent:
         self, wanted: Append, gateway: Gateway | None = None, *, again: float
     ) -> Appended | Refused | None:
         """Append; when that fails perhaps once more, the very same. None: it failed."""
-        told = Told(wanted, self._world.loop.time())
+        outcome: Appended | Refused
+        told = Told(wanted)
         told = self._world.history.told.setdefault(wanted.drafts[0].id, told)
         while True:
             try:
@@ -334,5 +355,4 @@ class Agent:
                 continue
             if isinstance(outcome, Appended):
                 told.seqs.append(outcome.first_seq)
-                told.answered_at = told.answered_at or self._world.loop.time()
             return outcome
