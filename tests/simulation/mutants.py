@@ -69,5 +69,7 @@ MUTANTS: dict[str, Callable[[World], None]] = {
         "if known[2] and #redis.call('XRANGE', keys[1], '-', known[2], 'COUNT', 1) > 0"
         " then return 0 end"
     ),
-    "a run is brought back over itself": lua("if redis.call('EXISTS', run) == 1 then return 0 end"),
+    "a run is brought back over itself": lua(
+        "if redis.call('EXISTS', run) == 1 or absent(base, id) ~= args[8] then return 0 end"
+    ),
 }
