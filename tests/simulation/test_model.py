@@ -206,7 +206,7 @@ class Calls:
         return self._call(b"disown", self.chance.choice(OWNERS), self.chance.randint(1, 4))
 
     def _oldest(self) -> Any:
-        return self._call(b"oldest", self.chance.randint(1, 5))
+        return self._call(b"oldest", self.chance.randint(1, 5), self.chance.choice([1, 50, 5000]))
 
     def _above(self) -> Any:
         return self._call(b"above", self._place(), self.chance.randint(0, 12), 3600)
@@ -222,7 +222,7 @@ class Calls:
 
     def _evict(self) -> Any:
         place = self._place()
-        return self._call(b"evict", place, self.versions[place], b"prj/d0")
+        return self._call(b"evict", place, self.versions[place], 30, b"prj/d0")
 
     def _bring(self) -> Any:
         place = self._place()
@@ -235,6 +235,7 @@ class Calls:
             b"w",
             self.clock,
             b"1",
+            self.chance.choice([b"", b"gone:" + self.versions[place]]),
             2,
         ]
         words += [b"act0", b"act1", b"act0", b"record", b"prj/d0", b"", b"apr0", b"asked", b"ex"]
