@@ -6,6 +6,7 @@ under the same action id and attempt whenever nobody answered.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -22,6 +23,8 @@ GIVE_UP_SECONDS = 60
 PAUSE = 0.005
 # Whoever is refused comes back after this; many that hammer would slow the start they wait for.
 AGAIN_SECONDS = 0.05
+# How often a client hangs up on its own question, and asks again.
+HANGS_UP = 0.05
 
 
 class Reached(Protocol):
@@ -116,10 +119,21 @@ class Witness:
     def _insist(self, path: str, body: dict[str, Any]) -> Reply | None:
         """The same again and again, until somebody answers; None at the end of the test."""
         deadline = time.monotonic() + GIVE_UP_SECONDS
+        if self._random.random() < HANGS_UP:
+            self._hang_up(path, body)
         while (reply := self._once(path, body)) is None and not self._ended.is_set():
             assert time.monotonic() < deadline, "nobody answers any more"
             self.retried += 1
         return reply
+
+    def _hang_up(self, path: str, body: dict[str, Any]) -> None:
+        """Ask, and be gone before or after the answer: what came of it nobody knows."""
+        data = json.dumps(body).encode()
+        with contextlib.suppress(Lost):
+            self._wire.send(self._wire.head("POST", path, len(data)) + data)
+            time.sleep(self._random.uniform(0, 0.05))
+        self._wire.close()
+        self.retried += 1
 
     def _once(self, path: str, body: dict[str, Any]) -> Reply | None:
         """A 2xx; None when nobody answered, or was able to."""

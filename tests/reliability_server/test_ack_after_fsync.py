@@ -10,6 +10,9 @@ from tests.reliability.test_ack_after_fsync import by_answer
 from tests.reliability.wire import Wire
 from tests.reliability_server.installation import Installation, installation
 
+# A guard: how long the servers take to start says more about the machine than about them.
+pytestmark = pytest.mark.timeout(900)
+
 CHECKS = 25
 
 

@@ -18,6 +18,9 @@ from tests.reliability_server.installation import Installation, installation
 from tests.servers.postgres import OWNER
 from tests.servers.production import Production
 
+# A guard: how long the servers take to start says more about the machine than about them.
+pytestmark = pytest.mark.timeout(900)
+
 CORPORA = sorted(Path(__file__).parent.glob("corpus_v*"))
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.reliability_server.installation import installation
+
+# A guard: how long the servers take to start says more about the machine than about them.
+pytestmark = pytest.mark.timeout(900)
 
 STOPS = 3
 

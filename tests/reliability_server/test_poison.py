@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 
+import pytest
 from msgspec import msgpack
 from msgspec.structs import replace
 
@@ -19,6 +20,9 @@ from tests.reliability import record
 from tests.reliability.process import until
 from tests.reliability.wire import Wire
 from tests.reliability_server.installation import Installation, installation
+
+# A guard: how long the servers take to start says more about the machine than about them.
+pytestmark = pytest.mark.timeout(900)
 
 CHECKS = 8
 Place = tuple[str, int]

@@ -12,12 +12,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pytest
+
 from tests.reliability import accounts, hostile, record
 from tests.reliability.process import until
 from tests.reliability.threads import meanwhile
 from tests.reliability.wire import Reply, Wire
 from tests.reliability.witnesses import Witness, seen
 from tests.reliability_server.installation import Installation, installation
+
+# A guard: how long the servers take to start says more about the machine than about them.
+pytestmark = pytest.mark.timeout(900)
 
 CLIENTS = 24
 ROUND_SECONDS = 3
