@@ -84,7 +84,8 @@ _UNTOUCHED: Final[dict[Part, Consequence]] = {
     "ledger": Consequence(
         None,
         200,
-        f"{_JUDGED}, and history is late; for a run that only it holds, as without a journal",
+        f"{_JUDGED}, and history is late; for a named run that the journal does not hold, "
+        "as without one",
     ),
     "intent": Consequence(None, 200, "judged by the rules alone"),
     "approvals": Consequence(None, 200, f"{_JUDGED}; what waits is denied when it expires"),
