@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.processes import Server, cpu_of_all, cpu_seconds, first_line, running
-from gateway.storage.server.journal import NAMESPACE
-from gateway.storage.server.journal_keys import PARTITIONS, Places
+from gateway.storage.server.redis.journal import NAMESPACE
+from gateway.storage.server.redis.keys import PARTITIONS, Places
 from tests.servers.production import Production
 
 COMMAND = str(Path(sys.executable).with_name("checkrein"))

@@ -101,7 +101,7 @@ def migrate(screen: Screen, *, only_plan: bool, only_check: bool) -> int:
     settings = read().settings
     if settings.database_url is None:
         raise _unset("CHECKREIN_DATABASE_URL", "postgresql://owner@host/checkrein")
-    from gateway.storage.server import migrate as migrations
+    from gateway.storage.server.postgres import migrate as migrations
 
     if only_check:
         found = asyncio.run(migrations.check(settings.database_url))

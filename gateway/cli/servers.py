@@ -99,7 +99,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _schema(url: str) -> Finding:
-    from gateway.storage.server.migrate import check
+    from gateway.storage.server.postgres.migrate import check
 
     what = "postgres schema"
     try:

@@ -15,11 +15,11 @@ from gateway.replay.recalling import Recalling
 from gateway.storage import master_key
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Control, Reloaded
-from gateway.storage.server.control import open_control
-from gateway.storage.server.drain import open_drain
-from gateway.storage.server.journal import open_journal
-from gateway.storage.server.ledger import PostgresLedger, open_ledger
-from gateway.storage.server.postgres import Role
+from gateway.storage.server.postgres.control import open_control
+from gateway.storage.server.postgres.database import Role
+from gateway.storage.server.postgres.ledger import PostgresLedger, open_ledger
+from gateway.storage.server.redis.drain import open_drain
+from gateway.storage.server.redis.journal import open_journal
 from gateway.wiring.stores import ControlStores, GatewayStores, RecordStores, WorkerStores
 
 # Reading and settling ask every partition once, however much they find there.

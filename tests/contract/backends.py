@@ -13,8 +13,8 @@ from gateway.storage.embedded.drain import EmbeddedDrain
 from gateway.storage.embedded.journal import EmbeddedJournal
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Control, Drain, Journal, Reloaded
-from gateway.storage.server.drain import open_drain
-from gateway.storage.server.journal import open_journal as open_redis_journal
+from gateway.storage.server.redis.drain import open_drain
+from gateway.storage.server.redis.journal import open_journal as open_redis_journal
 from tests.make import FixedAmbient
 from tests.servers import redis
 

@@ -15,7 +15,7 @@ from gateway.errors import ConfigInvalid
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.keyring import KeyMissing, Keyring
 from gateway.storage.ports import Control, KeyRecord
-from gateway.storage.server.control import open_control
+from gateway.storage.server.postgres.control import open_control
 from tests.contract.backends import MASTER
 from tests.make import FixedAmbient
 from tests.servers import postgres

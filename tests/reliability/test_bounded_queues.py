@@ -20,7 +20,7 @@ COUNTED = {
     "engines/embedded/pool.py deque": "waiting_bytes",
     "engines/embedded/process.py deque": "waiting_bytes",
     "storage/embedded/writer.py SimpleQueue": "queued_max",
-    "storage/server/journal_lane.py deque": "WAITING_MAX",
+    "storage/server/redis/lane.py deque": "WAITING_MAX",
     "storage/spool.py SimpleQueue": "queued_max",
 }
 

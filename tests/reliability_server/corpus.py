@@ -27,7 +27,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from gateway.storage.server import journal_functions
+from gateway.storage.server.redis import functions as journal_functions
 from tests.reliability.record import Entry, Runs
 from tests.reliability.traffic import Traffic
 from tests.reliability.wire import Reply, Wire

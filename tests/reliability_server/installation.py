@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from gateway import config
 from gateway.ambient import SystemAmbient
-from gateway.storage.server.journal import NAMESPACE
-from gateway.storage.server.journal_keys import Partition, Places, key_of
+from gateway.storage.server.redis.journal import NAMESPACE
+from gateway.storage.server.redis.keys import Partition, Places, key_of
 from gateway.wiring import server
 from tests.reliability import folders, record
 from tests.reliability.process import COMMAND, ROOT, free_port, until

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.storage.server.migrate import migrate
+from gateway.storage.server.postgres.migrate import migrate
 from tests.reliability import accounts, record
 from tests.reliability_server.corpus import digests
 from tests.reliability_server.installation import Installation, installation

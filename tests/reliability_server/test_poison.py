@@ -14,8 +14,8 @@ from msgspec import msgpack
 from msgspec.structs import replace
 
 from gateway.storage import record as raw_record
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_rows import Entry
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.rows import Entry
 from tests.reliability import record
 from tests.reliability.process import until
 from tests.reliability.wire import Wire

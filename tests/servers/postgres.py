@@ -26,7 +26,7 @@ from typing import Any
 
 import asyncpg
 
-from gateway.storage.server.migrate import migrate
+from gateway.storage.server.postgres.migrate import migrate
 
 INSTALL = "apt-get install --yes --no-install-recommends"
 START_SECONDS = 60.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_keys import Places
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.keys import Places
 from tests.contract.appends import PROJECT
 from tests.simulation.keyspace import Keyspace, Words
 from tests.simulation.server import Written

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.storage.ports import Claim
-from gateway.storage.server.journal_functions import SOURCE
+from gateway.storage.server.redis.functions import SOURCE
 from tests.simulation.world import World
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis.keys import pack
+from gateway.storage.server.redis.routes import Routes
 from tests.simulation.keyspace import Words
 from tests.simulation.server import Server
 

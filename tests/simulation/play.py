@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.errors import StorageFailure
-from gateway.storage.server import journal_rows as rows
+from gateway.storage.server.redis import rows
 from tests.contract import appends as make
 from tests.simulation import checks
 from tests.simulation.loop import VirtualLoop

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from gateway.storage.server import journal_functions
+from gateway.storage.server.redis import functions as journal_functions
 from tests.servers import redis
 from tests.simulation.functions import Functions
 from tests.simulation.keyspace import Keyspace, Sorted, Stream

@@ -20,12 +20,12 @@ from gateway.domain.ruleset import CounterReads
 from gateway.domain.run_state import ActionRecord, StateChange
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Append, Appended, Refused, Reserve
-from gateway.storage.server.drain import RedisDrain
-from gateway.storage.server.drain_owning import Owning
-from gateway.storage.server.journal import RedisJournal, installed
-from gateway.storage.server.journal_behind import Behind
-from gateway.storage.server.journal_durability import durability
-from gateway.storage.server.journal_lane import OutcomeUnknown
+from gateway.storage.server.redis.behind import Behind
+from gateway.storage.server.redis.drain import RedisDrain
+from gateway.storage.server.redis.durability import durability
+from gateway.storage.server.redis.journal import RedisJournal, installed
+from gateway.storage.server.redis.lane import OutcomeUnknown
+from gateway.storage.server.redis.owning import Owning
 from gateway.worker.recorder import Recorder
 from tests.contract import appends as make
 from tests.make import NOON_NS

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.storage.server.drain import open_drain
-from gateway.storage.server.ledger import open_ledger
+from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.server.redis.drain import open_drain
 from tests.contract.backends import RedisClusterHot, RedisHot
 from tests.servers import postgres, redis
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import RecordAway, StorageFailure
 from gateway.storage.ports import Appended
-from gateway.storage.server.journal_behind import Behind
+from gateway.storage.server.redis.behind import Behind
 from tests.contract import appends as make
 from tests.servers import redis
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.storage.ports import Refused
-from gateway.storage.server.journal_functions import MOVE
+from gateway.storage.server.redis.functions import MOVE
 from tests.contract import appends as make
 from tests.make import NOON_NS
 from tests.servers import redis

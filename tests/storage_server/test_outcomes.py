@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Appended
-from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown
+from gateway.storage.server.redis.lane import NotSent, OutcomeUnknown
 from tests.contract import appends as make
 from tests.servers import redis
 from tests.servers.proxy import Proxy

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.errors import StorageFailure
 from gateway.storage.ports import RunFilter
-from gateway.storage.server.ledger import open_ledger
-from gateway.storage.server.postgres import Limits, open_database
+from gateway.storage.server.postgres.database import Limits, open_database
+from gateway.storage.server.postgres.ledger import open_ledger
 from tests.ledger import events
 from tests.ledger.events import PROJECT, persist
 from tests.servers import postgres

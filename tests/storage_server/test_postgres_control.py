@@ -13,7 +13,7 @@ from gateway.domain import api_keys
 from gateway.errors import StorageFailure, Unauthenticated
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import KeyRecord
-from gateway.storage.server.control import open_control
+from gateway.storage.server.postgres.control import open_control
 from tests.make import FixedAmbient
 
 MASTER = bytes(range(32))

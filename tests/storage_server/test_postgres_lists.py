@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from gateway.storage.ports import RunFilter
-from gateway.storage.server import ledger_reads
+from gateway.storage.server.postgres import reads as ledger_reads
 from tests.ledger.events import PROJECT
 
 MANY = 30_000

@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from gateway.errors import StorageFailure
-from gateway.storage import server as package
-from gateway.storage.server.ledger import open_ledger
-from gateway.storage.server.migrate import Migration, check, migrate, plan, shipped
+from gateway.storage.server import postgres as package
+from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.server.postgres.migrate import Migration, check, migrate, plan, shipped
 from tests.ledger import events
 from tests.ledger.events import persist
 from tests.servers import postgres

@@ -11,8 +11,8 @@ import pytest
 from gateway.audit.verify import verify
 from gateway.domain.events import Event
 from gateway.errors import StorageFailure
-from gateway.storage.server.control import open_control
-from gateway.storage.server.ledger import open_ledger
+from gateway.storage.server.postgres.control import open_control
+from gateway.storage.server.postgres.ledger import open_ledger
 from tests.ledger import events
 from tests.ledger.events import WRAPPED, open_secret, persist
 from tests.make import FixedAmbient

@@ -11,7 +11,7 @@ import pytest
 from gateway.audit.verify import verify
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Persist
-from gateway.storage.server.ledger import PostgresLedger, open_ledger
+from gateway.storage.server.postgres.ledger import PostgresLedger, open_ledger
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, open_secret, persists
 from tests.servers import postgres

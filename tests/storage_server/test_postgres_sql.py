@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.storage.server import ledger_known, ledger_reads, ledger_writes
+from gateway.storage.server.postgres import known as ledger_known
+from gateway.storage.server.postgres import reads as ledger_reads
+from gateway.storage.server.postgres import writes as ledger_writes
 
 MODULES = [ledger_reads, ledger_known, ledger_writes]
 # Verification looks at every run of every project.

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.errors import StorageFailure
 from gateway.storage.ports import KeyRecord, RunFilter
-from gateway.storage.server.control import open_control
-from gateway.storage.server.ledger import open_ledger
-from gateway.storage.server.postgres import Role, open_database
+from gateway.storage.server.postgres.control import open_control
+from gateway.storage.server.postgres.database import Role, open_database
+from gateway.storage.server.postgres.ledger import open_ledger
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, persist
 from tests.make import FixedAmbient

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import ConfigInvalid, StorageFailure
 from gateway.storage.ports import Appended, Reloaded
-from gateway.storage.server.drain import open_drain
+from gateway.storage.server.redis.drain import open_drain
 from tests.contract import appends as make
 from tests.servers import redis
 

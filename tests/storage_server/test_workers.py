@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.storage import record
-from gateway.storage.server.journal_keys import pack
+from gateway.storage.server.redis.keys import pack
 from tests.contract import appends as make
 from tests.servers import redis
 from tests.servers.waiting import eventually

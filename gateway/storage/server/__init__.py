@@ -1,1 +1,1 @@
-"""Stores on servers: Redis for the journal, PostgreSQL for ledger and control; many gateways."""
+"""The stores that many gateways share: the journal on Redis, the rest on PostgreSQL."""

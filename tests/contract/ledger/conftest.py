@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.storage.embedded import ledger as embedded
-from gateway.storage.server import ledger as server
+from gateway.storage.server.postgres import ledger as server
 from tests.servers import postgres
 
 

@@ -26,8 +26,8 @@ from gateway.domain.projections import (
 )
 from gateway.errors import EventRefused, StorageFailure
 from gateway.storage.ports import Persist
-from gateway.storage.server import ledger_rows
-from gateway.storage.server.ledger_batch import (
+from gateway.storage.server.postgres import rows as ledger_rows
+from gateway.storage.server.postgres.batch import (
     Linked,
     Place,
     amounts_wanted,
@@ -36,8 +36,8 @@ from gateway.storage.server.ledger_batch import (
     project,
     twice,
 )
-from gateway.storage.server.ledger_known import Known, amounts_of, columns, known_of
-from gateway.storage.server.postgres import Connection
+from gateway.storage.server.postgres.database import Connection
+from gateway.storage.server.postgres.known import Known, amounts_of, columns, known_of
 
 # What says that an event will never fit: a value, a constraint, or the size of an index entry.
 REFUSED = (

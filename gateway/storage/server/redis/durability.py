@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from gateway.domain.events import Durability
 from gateway.errors import ConfigInvalid
-from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_nodes import Node, told
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis.keys import pack
+from gateway.storage.server.redis.nodes import Node, told
+from gateway.storage.server.redis.routes import Routes
 
 SETTINGS = ("maxmemory-policy", "appendonly", "appendfsync", "no-appendfsync-on-rewrite")
 

@@ -18,10 +18,10 @@ from gateway.domain.run_state import ActionRecord
 from gateway.errors import StorageFailure
 from gateway.storage import record
 from gateway.storage.ports import Append, OpenReservation, PendingApproval, RunEntry
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_functions import DECISION, EVENT
-from gateway.storage.server.journal_intake import placed_field
-from gateway.storage.server.journal_keys import (
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.functions import DECISION, EVENT
+from gateway.storage.server.redis.intake import placed_field
+from gateway.storage.server.redis.keys import (
     Key,
     Partition,
     Places,
@@ -29,8 +29,8 @@ from gateway.storage.server.journal_keys import (
     pack,
     place_of,
 )
-from gateway.storage.server.journal_routes import Routes
-from gateway.storage.server.journal_runs import Runs
+from gateway.storage.server.redis.routes import Routes
+from gateway.storage.server.redis.runs import Runs
 
 REMEMBERED_MAX = 20_000
 

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from gateway.domain.run_state import ActionRecord, Approval, RunState
 from gateway.errors import StorageFailure
-from gateway.storage.server.journal_keys import Key
+from gateway.storage.server.redis.keys import Key
 
 # What the bytes of a record, or of a whole reply, may raise when they are not ours.
 UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, IndexError)

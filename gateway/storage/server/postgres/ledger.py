@@ -12,9 +12,15 @@ import msgspec
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Persist, RunFilter, StoredEvent
-from gateway.storage.server import ledger_reads
-from gateway.storage.server.ledger_writes import Contended, Stored, first_days, store
-from gateway.storage.server.postgres import Connection, Database, Limits, Role, open_database
+from gateway.storage.server.postgres import reads as ledger_reads
+from gateway.storage.server.postgres.database import (
+    Connection,
+    Database,
+    Limits,
+    Role,
+    open_database,
+)
+from gateway.storage.server.postgres.writes import Contended, Stored, first_days, store
 from gateway.telemetry import logger
 
 # A transaction holds at most so many events, and about so many bytes.

@@ -24,10 +24,10 @@ from redis.exceptions import (
 )
 
 from gateway.errors import ConfigInvalid, StorageFailure
-from gateway.storage.server.journal_functions import LISTED, LOAD
-from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown, Reply
-from gateway.storage.server.journal_nodes import Address, Node, expect, fields_of, told
+from gateway.storage.server.redis.functions import LISTED, LOAD
+from gateway.storage.server.redis.keys import pack
+from gateway.storage.server.redis.lane import NotSent, OutcomeUnknown, Reply
+from gateway.storage.server.redis.nodes import Address, Node, expect, fields_of, told
 
 DEADLINE_SECONDS = 0.25
 MOVES_MAX = 5

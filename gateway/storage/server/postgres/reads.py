@@ -12,14 +12,14 @@ from typing import Any
 
 from gateway.domain.projections import ApprovalRow, Indexed, RunRow
 from gateway.storage.ports import RunFilter, StoredEvent
-from gateway.storage.server import ledger_rows
-from gateway.storage.server.ledger_rows import (
+from gateway.storage.server.postgres import rows as ledger_rows
+from gateway.storage.server.postgres.database import Connection
+from gateway.storage.server.postgres.rows import (
     APPROVAL_COLUMNS,
     INDEXED_COLUMNS,
     RUN_COLUMNS,
     stored_text,
 )
-from gateway.storage.server.postgres import Connection
 
 Cursor = tuple[str, str]
 

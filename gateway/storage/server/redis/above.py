@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from gateway.ambient import Ambient
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_behind import Reload
-from gateway.storage.server.journal_functions import ABOVE, MARK, UNHALT, UNMARK
-from gateway.storage.server.journal_keys import Key, Partition, Places, key_of, place_of
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.behind import Reload
+from gateway.storage.server.redis.functions import ABOVE, MARK, UNHALT, UNMARK
+from gateway.storage.server.redis.keys import Key, Partition, Places, key_of, place_of
+from gateway.storage.server.redis.routes import Routes
 
 PARENTS_MAX = 16
 LINKS_MAX = 65_536

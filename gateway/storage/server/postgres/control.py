@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.ambient import Ambient
 from gateway.storage.ports import KeyRecord
-from gateway.storage.server.ledger_rows import stored_text, text_of
-from gateway.storage.server.postgres import Database, Limits, Role, open_database
+from gateway.storage.server.postgres.database import Database, Limits, Role, open_database
+from gateway.storage.server.postgres.rows import stored_text, text_of
 
 # The keys of the installation itself belong to no project; no project has this id.
 INSTALLATION = "*"

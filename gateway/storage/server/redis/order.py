@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from gateway.storage.server.journal_keys import Key
-from gateway.storage.server.journal_lane import NotSent, OutcomeUnknown
+from gateway.storage.server.redis.keys import Key
+from gateway.storage.server.redis.lane import NotSent, OutcomeUnknown
 
 
 class _Line:

@@ -18,8 +18,8 @@ from asyncpg.pool import PoolConnectionProxy
 from msgspec import Struct
 
 from gateway.errors import StorageFailure
-from gateway.storage.server.migrate import shipped
-from gateway.storage.server.postgres_errors import CONNECT_SECONDS, DRIVER, connection_lost, failure
+from gateway.storage.server.postgres.errors import CONNECT_SECONDS, DRIVER, connection_lost, failure
+from gateway.storage.server.postgres.migrate import shipped
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Role = Literal["gateway", "worker"]

@@ -12,9 +12,9 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from gateway.storage.server.journal_functions import BEAT, DISOWN, OWN
-from gateway.storage.server.journal_keys import Partition, Places, pack
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis.functions import BEAT, DISOWN, OWN
+from gateway.storage.server.redis.keys import Partition, Places, pack
+from gateway.storage.server.redis.routes import Routes
 
 LEASE_SECONDS = 10.0
 RENEWALS = 3

@@ -6,9 +6,9 @@ from __future__ import annotations
 from hashlib import blake2b
 from importlib.resources import files
 
-from gateway.storage.server.journal_keys import pack
+from gateway.storage.server.redis.keys import pack
 
-SOURCE = files("gateway.storage.server").joinpath("functions/journal.lua").read_bytes()
+SOURCE = files("gateway.storage.server.redis").joinpath("functions.lua").read_bytes()
 _VERSION = blake2b(SOURCE, digest_size=6).hexdigest().encode()
 LOAD = pack("FUNCTION", "LOAD", "REPLACE", SOURCE.replace(b"VERSION", _VERSION))
 LISTED = pack("FUNCTION", "LIST", "LIBRARYNAME", b"checkrein_journal_" + _VERSION)

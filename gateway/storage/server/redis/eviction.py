@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 from gateway.errors import StorageFailure
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_functions import EVICT, TIDY
-from gateway.storage.server.journal_keys import Partition, Places, key_of, pack
-from gateway.storage.server.journal_routes import Routes
-from gateway.storage.server.journal_runs import Runs
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.functions import EVICT, TIDY
+from gateway.storage.server.redis.keys import Partition, Places, key_of, pack
+from gateway.storage.server.redis.routes import Routes
+from gateway.storage.server.redis.runs import Runs
 
 # Marks of halts outlive every link that was looked up; voids every append under way.
 MARKS_MS = 3_600_000

@@ -17,9 +17,9 @@ import asyncpg
 from msgspec import Struct
 
 from gateway.errors import StorageFailure
-from gateway.storage.server.postgres_errors import CONNECT_SECONDS, DRIVER, failure
+from gateway.storage.server.postgres.errors import CONNECT_SECONDS, DRIVER, failure
 
-PACKAGE = "gateway.storage.server"
+PACKAGE = "gateway.storage.server.postgres"
 WAIT = "60s"
 LOCK_WAIT = "5s"
 WORK = "300s"

@@ -15,13 +15,13 @@ from typing import NamedTuple
 from gateway.ambient import Ambient
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Claim
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.drain_owning import LEASE_SECONDS, Owned, Owning
-from gateway.storage.server.journal import NAMESPACE, installed
-from gateway.storage.server.journal_functions import OLDEST, SETTLE
-from gateway.storage.server.journal_intake import placed_field
-from gateway.storage.server.journal_keys import PARTITIONS, Partition, Places, pack, place_of
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.functions import OLDEST, SETTLE
+from gateway.storage.server.redis.intake import placed_field
+from gateway.storage.server.redis.journal import NAMESPACE, installed
+from gateway.storage.server.redis.keys import PARTITIONS, Partition, Places, pack, place_of
+from gateway.storage.server.redis.owning import LEASE_SECONDS, Owned, Owning
+from gateway.storage.server.redis.routes import Routes
 from gateway.telemetry import logger
 
 # A worker has time, a check has not.

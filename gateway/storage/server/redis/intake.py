@@ -10,13 +10,13 @@ from gateway.domain.run_state import RunState, apply
 from gateway.errors import StorageFailure
 from gateway.storage import record
 from gateway.storage.ports import Append
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_above import Above
-from gateway.storage.server.journal_admission import Records
-from gateway.storage.server.journal_counters import moved
-from gateway.storage.server.journal_functions import APPEND
-from gateway.storage.server.journal_keys import Key, Partition, place_of
-from gateway.storage.server.journal_runs import Run
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.above import Above
+from gateway.storage.server.redis.admission import Records
+from gateway.storage.server.redis.counters import moved
+from gateway.storage.server.redis.functions import APPEND
+from gateway.storage.server.redis.keys import Key, Partition, place_of
+from gateway.storage.server.redis.runs import Run
 
 # How often a run in use moves back among those that may be forgotten.
 TOUCHED_NS = 60_000_000_000

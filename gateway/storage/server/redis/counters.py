@@ -19,11 +19,11 @@ from msgspec import Struct
 from gateway.ambient import Ambient
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Append, Reserve
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_functions import MOVE, MOVED, RELEASE, RESERVE, RESOLVE
-from gateway.storage.server.journal_keys import Key, Partition, Places, key_of, pack, place_of
-from gateway.storage.server.journal_lane import Reply
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.functions import MOVE, MOVED, RELEASE, RESERVE, RESOLVE
+from gateway.storage.server.redis.keys import Key, Partition, Places, key_of, pack, place_of
+from gateway.storage.server.redis.lane import Reply
+from gateway.storage.server.redis.routes import Routes
 from gateway.telemetry import logger
 
 HELD_SECONDS = 30

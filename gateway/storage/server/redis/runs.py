@@ -16,11 +16,11 @@ from gateway.domain import sealing
 from gateway.domain.run_state import ActionRecord, RunState
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Reloaded
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_behind import Behind
-from gateway.storage.server.journal_functions import BRING, GATHER
-from gateway.storage.server.journal_keys import Key, Partition, Places, place_of
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.behind import Behind
+from gateway.storage.server.redis.functions import BRING, GATHER
+from gateway.storage.server.redis.keys import Key, Partition, Places, place_of
+from gateway.storage.server.redis.routes import Routes
 
 # How long a look into the ledger is good for, while Redis does not know the run.
 RELOADED_SECONDS = 30.0

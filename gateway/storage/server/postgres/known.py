@@ -12,10 +12,10 @@ from msgspec import Struct
 from gateway.domain.frame import FrameAmount
 from gateway.domain.projections import RunRow, counted_amount, open_body
 from gateway.storage.ports import Persist
-from gateway.storage.server import ledger_rows
-from gateway.storage.server.ledger_batch import Head, Place, Taken, doubtful, place_of
-from gateway.storage.server.ledger_reads import lost_day
-from gateway.storage.server.postgres import Connection
+from gateway.storage.server.postgres import rows as ledger_rows
+from gateway.storage.server.postgres.batch import Head, Place, Taken, doubtful, place_of
+from gateway.storage.server.postgres.database import Connection
+from gateway.storage.server.postgres.reads import lost_day
 
 RUNS = f"""
     SELECT r.run_day, {", ".join(f"r.{name}" for name in RunRow.__struct_fields__)}

@@ -9,8 +9,8 @@ from typing import Any
 from redis.asyncio.connection import Connection
 from redis.exceptions import ResponseError
 
-from gateway.storage.server.journal_keys import pack
-from gateway.storage.server.journal_lane import Connect, Lane, NotSent, Reply
+from gateway.storage.server.redis.keys import pack
+from gateway.storage.server.redis.lane import Connect, Lane, NotSent, Reply
 
 Address = tuple[str, int]
 

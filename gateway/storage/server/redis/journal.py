@@ -31,21 +31,21 @@ from gateway.storage.ports import (
     Reloaded,
     RunEntry,
 )
-from gateway.storage.server.journal_above import Ancestry
-from gateway.storage.server.journal_backlog import Backlog
-from gateway.storage.server.journal_behind import Behind, Knows, Reload
-from gateway.storage.server.journal_counters import HELD_SECONDS, Counters
-from gateway.storage.server.journal_durability import durability
-from gateway.storage.server.journal_eviction import Eviction
-from gateway.storage.server.journal_functions import PLACED
-from gateway.storage.server.journal_intake import Limits, Prepared, prepare
-from gateway.storage.server.journal_keys import PARTITIONS, Places, pack
-from gateway.storage.server.journal_lane import OutcomeUnknown
-from gateway.storage.server.journal_lookups import Lookups
-from gateway.storage.server.journal_order import InOrder
-from gateway.storage.server.journal_routes import DEADLINE_SECONDS, Routes
-from gateway.storage.server.journal_runs import Runs
-from gateway.storage.server.journal_trying import Trying
+from gateway.storage.server.redis.above import Ancestry
+from gateway.storage.server.redis.backlog import Backlog
+from gateway.storage.server.redis.behind import Behind, Knows, Reload
+from gateway.storage.server.redis.counters import HELD_SECONDS, Counters
+from gateway.storage.server.redis.durability import durability
+from gateway.storage.server.redis.eviction import Eviction
+from gateway.storage.server.redis.functions import PLACED
+from gateway.storage.server.redis.intake import Limits, Prepared, prepare
+from gateway.storage.server.redis.keys import PARTITIONS, Places, pack
+from gateway.storage.server.redis.lane import OutcomeUnknown
+from gateway.storage.server.redis.lookups import Lookups
+from gateway.storage.server.redis.order import InOrder
+from gateway.storage.server.redis.routes import DEADLINE_SECONDS, Routes
+from gateway.storage.server.redis.runs import Runs
+from gateway.storage.server.redis.trying import Trying
 from gateway.telemetry import logger
 
 HOT_RUNS_MAX = 4096

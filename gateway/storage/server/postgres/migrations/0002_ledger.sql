@@ -4,7 +4,7 @@
 -- Events and content lie in partitions by the day on which their run began, which is fixed by its
 -- first event and kept in the run's row; so every event of a run is in one partition, and a day is
 -- dropped whole. Text is compared by its bytes. It holds no zero bytes, so the gateway writes
--- these differently (see ledger_rows.py).
+-- these differently (see rows.py).
 
 CREATE TABLE checkrein.event (
     project_id text COLLATE "C" NOT NULL,

@@ -9,10 +9,10 @@ from typing import Any
 from gateway.ambient import Ambient
 from gateway.domain.events import Durability
 from gateway.storage.ports import JournalFigures
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_keys import Partition, Places, pack
-from gateway.storage.server.journal_lane import NotSent
-from gateway.storage.server.journal_routes import Routes
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.keys import Partition, Places, pack
+from gateway.storage.server.redis.lane import NotSent
+from gateway.storage.server.redis.routes import Routes
 
 FIGURES_SECONDS = 1.0
 

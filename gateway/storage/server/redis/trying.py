@@ -12,16 +12,16 @@ from typing import Any
 
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Refused
-from gateway.storage.server import journal_rows as rows
-from gateway.storage.server.journal_above import NOTHING, Above, Ancestry
-from gateway.storage.server.journal_admission import Records, refusal, wanted_actions
-from gateway.storage.server.journal_backlog import full
-from gateway.storage.server.journal_counters import Counters
-from gateway.storage.server.journal_intake import Limits, Prepared, command
-from gateway.storage.server.journal_keys import Places
-from gateway.storage.server.journal_lane import NotSent
-from gateway.storage.server.journal_routes import Routes
-from gateway.storage.server.journal_runs import Run, Runs
+from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.above import NOTHING, Above, Ancestry
+from gateway.storage.server.redis.admission import Records, refusal, wanted_actions
+from gateway.storage.server.redis.backlog import full
+from gateway.storage.server.redis.counters import Counters
+from gateway.storage.server.redis.intake import Limits, Prepared, command
+from gateway.storage.server.redis.keys import Places
+from gateway.storage.server.redis.lane import NotSent
+from gateway.storage.server.redis.routes import Routes
+from gateway.storage.server.redis.runs import Run, Runs
 
 TRIES_MAX = 40
 # From then on the run is leased for the next try.

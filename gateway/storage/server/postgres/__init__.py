@@ -1,0 +1,1 @@
+"""The ledger and control on PostgreSQL, under row-level security."""

@@ -1,0 +1,1 @@
+"""The journal on Redis: Functions and streams, partitioned by run."""
