@@ -1,4 +1,4 @@
-#!lua name=checkrein_journal_392502eae60c
+#!lua name=checkrein_journal_e8685df791b1
 
 -- The journal's Functions. Each touches the keys of one partition (or of one counter), all of
 -- which share a hash tag, and whose names are made from the partition's log, KEYS[1]. KEYS[2] never
@@ -36,6 +36,12 @@ local function state_of(base, id)
           redis.call('HGETALL', base .. 'open:' .. id)}
 end
 
+-- The version of a run that is not here: what is left of one that was forgotten lately, else ''.
+-- A gateway that looked for the run in the ledger before it came and went must look again.
+local function absent(base, id)
+  return redis.call('GET', base .. 'gone:' .. id) or ''
+end
+
 -- Which of these runs above are halted, or about to be, as far as this partition was told:
 -- id, token and age in milliseconds of the first one.
 local function mark_of(base, above)
@@ -51,7 +57,7 @@ local function mark_of(base, above)
 end
 
 -- KEYS: log. ARGV: place, known version, number of actions, action ids, ids of the runs above.
--- {version or '', state or false when it is the known one, records, mark or false}
+-- {version, state or false when it is the known one or absent, records, mark or false}
 local function gather(keys, args)
   local base, id = string.sub(keys[1], 1, -4), args[1]
   local wanted = tonumber(args[3])
@@ -60,9 +66,10 @@ local function gather(keys, args)
     records[#records + 1] = redis.call('HGET', base .. 'acts:' .. id, args[n])
   end
   for n = 4 + wanted, #args do above[#above + 1] = args[n] end
-  local version = redis.call('HGET', base .. 'run:' .. id, 'v') or ''
+  local here = redis.call('HGET', base .. 'run:' .. id, 'v')
+  local version = here or absent(base, id)
   local state = false
-  if version ~= '' and version ~= args[2] then state = state_of(base, id) end
+  if here and version ~= args[2] then state = state_of(base, id) end
   return {version, state, records, mark_of(base, above)}
 end
 
@@ -78,7 +85,8 @@ end
 
 -- KEYS: log. ARGV, in order:
 --  1 place  2 expected version  3 new version  4 new last seq  5 scalars  6 wrapped secret
---  7 last time  8 flags  9 most that may wait  10 lease owner  11 reservation  12 halting token
+--  7 last time  8 flags  9 most that may wait  10 lease owner  11 reservation
+--  12 for a halt: the token that the partitions below were told, and a new one for telling them
 --  13 moves  14 number of events, then (field, entry) each
 --  then number of actions, then (id, record, isnew, due member, decided field, replaced field)
 --  then number of approvals, then (id, record or '', member)
@@ -96,7 +104,7 @@ local function append(keys, args)
   if placed then return -tonumber(string.match(placed, '^%S+ (%d+) ')) end
 
   local known = redis.call('HMGET', run, 'v', 'l')
-  local version, lease = known[1] or '', known[2]
+  local version, lease = known[1] or absent(base, id), known[2]
   local ms, us = now()
   if lease then
     local owner, ends = string.match(lease, '^(.*) (%d+)$')
@@ -105,7 +113,7 @@ local function append(keys, args)
     end
   end
   if version ~= args[2] then
-    if string.find(flags, 'L', 1, true) and version ~= '' then
+    if string.find(flags, 'L', 1, true) and known[1] then
       redis.call('HSET', run, 'l', args[10] .. ' ' .. whole(ms + 200))
     end
     return {'stale', state_of(base, id)}
@@ -130,8 +138,10 @@ local function append(keys, args)
   if string.find(flags, 'H', 1, true) then
     local below = redis.call('SMEMBERS', base .. 'below:' .. id)
     local halting = redis.call('GET', base .. 'halting:' .. id) or ''
-    if #below > 0 and string.match(halting, '^(.*) %d+$') ~= args[12] then
-      redis.call('SET', base .. 'halting:' .. id, args[12] .. ' ' .. whole(ms), 'EX', 3600)
+    -- Only who has the reply of `spread` can have told: this very command, sent again, has not.
+    local told, token = string.match(args[12], '^(%S*) (%S*)$')
+    if #below > 0 and string.match(halting, '^(.*) %d+$') ~= told then
+      redis.call('SET', base .. 'halting:' .. id, token .. ' ' .. whole(ms), 'EX', 3600)
       return {'spread', below}
     end
     redis.call('DEL', base .. 'halting:' .. id)
@@ -189,18 +199,18 @@ local function append(keys, args)
 end
 
 -- Bring a run back from the ledger, unless it is here. KEYS: log.
--- ARGV: place, version, last seq, scalars, secret, last time, halted, number of recent,
--- recent action ids (oldest first), then (id, record, decided field) of actions,
+-- ARGV: place, version, last seq, scalars, secret, last time, halted, its version while absent,
+-- number of recent, recent action ids (oldest first), then (id, record, decided field) of actions,
 -- an empty word, then (id, record, member) of approvals.
 local function bring(keys, args)
   local base, id = string.sub(keys[1], 1, -4), args[1]
   local run = base .. 'run:' .. id
-  if redis.call('EXISTS', run) == 1 then return 0 end
+  if redis.call('EXISTS', run) == 1 or absent(base, id) ~= args[8] then return 0 end
   redis.call('HSET', run, 'v', args[2], 'q', args[3], 's', args[4], 'w', args[5], 'n', args[6])
   if args[7] == '1' then redis.call('HSET', run, 'h', '1') end
   redis.call('ZADD', base .. 'idle', args[6], id)
-  local n = 9
-  for _ = 1, tonumber(args[8]) do
+  local n = 10
+  for _ = 1, tonumber(args[9]) do
     redis.call('LPUSH', base .. 'recent:' .. id, args[n])
     n = n + 1
   end
@@ -280,12 +290,15 @@ local function event(keys, args)
   return {id, seq, range[1][2][2]}
 end
 
--- The oldest records of a partition, flat: (entry, bytes) each. ARGV: how many at most.
+-- The oldest records of a partition, flat: (entry, bytes) each. ARGV: how many at most, and bytes
+-- after which no more follow.
 local function oldest(keys, args)
-  local flat = {}
+  local flat, left = {}, tonumber(args[2])
   for _, found in ipairs(redis.call('XRANGE', keys[1], '-', '+', 'COUNT', args[1])) do
+    if left <= 0 then break end
     flat[#flat + 1] = found[1]
     flat[#flat + 1] = found[2][2]
+    left = left - #found[2][2]
   end
   return flat
 end
@@ -296,7 +309,8 @@ local function placed(keys, args)
   return found and tonumber(string.match(found, '^%S+ (%d+) ')) or 0
 end
 
--- Forget an idle run. KEYS: log. ARGV: place, version, decided fields. 1 gone, 0 not.
+-- Forget an idle run. KEYS: log. ARGV: place, version, seconds for which it is known that it was
+-- here, decided fields. 1 gone, 0 not.
 local function evict(keys, args)
   local base, id = string.sub(keys[1], 1, -4), args[1]
   local run = base .. 'run:' .. id
@@ -304,7 +318,8 @@ local function evict(keys, args)
   if known[1] ~= args[2] then return 0 end
   if known[2] and #redis.call('XRANGE', keys[1], '-', known[2], 'COUNT', 1) > 0 then return 0 end
   if redis.call('EXISTS', base .. 'open:' .. id) == 1 then return 0 end
-  for n = 3, #args do redis.call('HDEL', base .. 'decided', args[n]) end
+  for n = 4, #args do redis.call('HDEL', base .. 'decided', args[n]) end
+  redis.call('SET', base .. 'gone:' .. id, 'gone:' .. args[2], 'EX', args[3])
   redis.call('UNLINK', run, base .. 'acts:' .. id, base .. 'recent:' .. id)
   redis.call('ZREM', base .. 'idle', id)
   return 1
@@ -471,7 +486,7 @@ end
 
 local function register(name, callback, flags)
   redis.register_function{
-    function_name = 'cr_' .. name .. '_392502eae60c', callback = callback, flags = flags,
+    function_name = 'cr_' .. name .. '_e8685df791b1', callback = callback, flags = flags,
   }
 end
 
