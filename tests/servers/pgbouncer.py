@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers import postgres
+from tests.servers.packages import install
 
 SETTINGS = """
 [databases]
@@ -36,7 +37,7 @@ def pooling(server: postgres.PostgresServer, connections: int) -> Iterator[int]:
     """The port of a pooler with so many connections to each database and user."""
     program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
     if program is None:
-        postgres.install("pgbouncer")
+        install("pgbouncer")
         program = "/usr/sbin/pgbouncer"
     folder = Path(tempfile.mkdtemp(prefix="checkrein-pgbouncer-"))
     port = postgres.free_port()

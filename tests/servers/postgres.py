@@ -27,8 +27,8 @@ from typing import Any
 import asyncpg
 
 from gateway.storage.server.postgres.migrate import migrate
+from tests.servers.packages import install
 
-INSTALL = "apt-get install --yes --no-install-recommends"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 TEMPLATE = "migrated"
@@ -68,18 +68,6 @@ def binaries() -> Path:
 def _installed() -> list[Path]:
     programs = Path("/usr/lib/postgresql").glob("*/bin/postgres")
     return [program.parent for program in programs if program.parent.parent.name.isdigit()]
-
-
-def install(package: str) -> None:
-    """Install a package of the distribution without starting what it brings, when we may."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise RuntimeError(f"This test needs {package}: run  sudo {INSTALL} {package}")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    done = subprocess.run(
-        [*INSTALL.split(), package], env=quiet, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{INSTALL} {package} failed:\n{done.stderr}")
 
 
 def free_port() -> int:

@@ -23,19 +23,19 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-INSTALL = "apt-get update && RUNLEVEL=1 apt-get install -y --no-install-recommends redis-server"
+from tests.servers.packages import install
+
 SLOTS = 16384
 WAIT_SECONDS = 20.0
 
 
 def binary() -> str:
-    """The path of redis-server. Fails the test with the command that would install it."""
+    """The path of redis-server."""
     found = shutil.which("redis-server")
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
-        found = shutil.which("redis-server")
     if found is None:
-        pytest.fail(f"redis-server is missing. Install it (as root): {INSTALL}")
+        install("redis-server")
+        found = shutil.which("redis-server")
+    assert found is not None
     return found
 
 
@@ -209,25 +209,6 @@ def _whole(server: Server, nodes: int) -> bool:
             state, known = text.get("cluster_state"), text.get("cluster_known_nodes")
             return state == "ok" and int(known or 0) == nodes
         return "cluster_state:ok" in text and f"cluster_known_nodes:{nodes}" in text
-
-
-def _install() -> None:
-    """From the distribution; a policy of its own keeps the daemon from being started."""
-    environment = {**os.environ, "RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
-    policy = Path("/usr/sbin/policy-rc.d")
-    own = not policy.exists()
-    if own:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        for command in (
-            ["apt-get", "update"],
-            ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"],
-        ):
-            subprocess.run(command, env=environment, check=False, timeout=240, capture_output=True)
-    finally:
-        if own:
-            policy.unlink()
 
 
 @cache
