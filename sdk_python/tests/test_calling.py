@@ -91,8 +91,9 @@ def test_history_is_masked_and_the_newest_of_it_is_kept(peer):
 
 
 def test_history_that_is_none_is_refused_where_it_is_given(peer):
+    wrong: Any
     for wrong in ([{"arguments": {}}], ["search"], [{**PAST, "result": 1}]):
-        with pytest.raises(TypeError, match="history has items"), calling(history=wrong):  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="history has items"), calling(history=wrong):
             pass
     with (
         pytest.raises(TypeError, match="by name"),
