@@ -97,34 +97,34 @@ def stem(word: str) -> str:
     """The word without what English grammar hangs on it; the same for most of its forms."""
     if len(word) < 4 or not word.isalpha():
         return word
-    for ending, instead in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= (4 if len(ending) > 4 else 3):
+    for ending, instead, least in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= least:
             word = word[: -len(ending)] + instead
             break
     return word[:-1] if len(word) > 3 and (word[-1] == "e" or word[-1] == word[-2]) else word
 
 
 _ENDINGS = (
-    ("ations", ""),
-    ("ation", ""),
-    ("ments", ""),
-    ("ment", ""),
-    ("tions", "t"),
-    ("tion", "t"),
-    ("sions", "s"),
-    ("sion", "s"),
-    ("ings", ""),
-    ("ing", ""),
-    ("ies", "i"),
-    ("ied", "i"),
-    ("sses", "ss"),
-    ("ed", ""),
-    ("es", ""),
-    ("ly", ""),
-    ("ss", "ss"),
-    ("us", "us"),
-    ("s", ""),
-    ("y", "i"),
+    ("ations", "", 4),
+    ("ation", "", 4),
+    ("ments", "", 3),
+    ("ment", "", 3),
+    ("tions", "t", 3),
+    ("tion", "t", 3),
+    ("sions", "s", 3),
+    ("sion", "s", 3),
+    ("ings", "", 3),
+    ("ing", "", 3),
+    ("ies", "i", 3),
+    ("ied", "i", 3),
+    ("sses", "ss", 3),
+    ("ed", "", 3),
+    ("es", "", 3),
+    ("ly", "", 3),
+    ("ss", "ss", 3),
+    ("us", "us", 3),
+    ("s", "", 3),
+    ("y", "i", 3),
 )
 _FAINT = frozenset(stem(word) for word in _LEXICON["faint"].split())
 _STOP_STEMS = frozenset(STOP | {stem(word) for word in STOP})
