@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal 
 	--exclude-newer "$(COOL_DOWN)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo demo-production serve campaign reference bench test check test-fast format lint types layers lock
+.PHONY: help setup dev demo demo-production serve campaign reference bench train-intent eval-intent test check test-fast format lint types layers lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,12 @@ bench: dev ## how fast a check is, beside the floor
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks --production
 
+train-intent: .venv/.train ## train the Intent Guard from its cases, the same to the byte
+	$(BIN)/python -m benchmarks.intent.train
+
+eval-intent: .venv/.train ## the Intent Guard's figures, each source by a model that has not seen it
+	$(BIN)/python -m benchmarks.intent.evaluate
+
 test: setup dev lint types layers ## everything; what CI runs
 	$(BIN)/python -m pytest
 
@@ -69,6 +75,7 @@ lock: .venv/.python ## renew requirements/*.txt
 	$(COMPILE) requirements/build.in -o requirements/build.txt
 	$(COMPILE) -c requirements/build.txt pyproject.toml sdk_python/pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/train.in -o requirements/train.txt
 
 # The stamps make a second call instant; a changed lock or pyproject.toml makes it install again.
 
@@ -86,4 +93,9 @@ lock: .venv/.python ## renew requirements/*.txt
 .venv/.dev: .venv/.runtime requirements/dev.txt
 	@echo "Installing what the tests need"
 	@$(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+.venv/.train: .venv/.dev requirements/train.txt
+	@echo "Installing what training needs"
+	@$(LOCKED) -r requirements/train.txt
 	@touch $@

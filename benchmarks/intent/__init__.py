@@ -1,0 +1,1 @@
+"""The Intent Guard's training data, training and evaluation."""
