@@ -77,11 +77,11 @@ def split(goal: str, chance: Random) -> list[str]:
 def masked(goal: str, chance: Random) -> list[str]:
     """All plain words become others; names, numbers and what is quoted stay."""
 
-    def other(found: re.Match[str]) -> str:
-        word = found.group()
-        return word if word[0].isupper() and found.start() else chance.choice(_NOTHING)
+    def other(word: str) -> str:
+        hard = not _WORD.fullmatch(word.strip(".,:;!?")) or word[:1].isupper()
+        return word if hard else chance.choice(_NOTHING)
 
-    return [f"{chance.choice(_FILLER)} {_WORD.sub(other, goal)}"]
+    return [f"{chance.choice(_FILLER)} {' '.join(map(other, goal.split()))}"]
 
 
 _NOTHING = ["matter", "thing", "aspect", "regarding", "whereby", "towards", "quite", "handle"]

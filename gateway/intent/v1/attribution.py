@@ -43,6 +43,9 @@ FEATURES: dict[str, int] = {
     "orders_value": 1,
     "name_near_value": 1,
     "fielded": -1,
+    "spoken_share": 1,
+    "spoken_near_name": 1,
+    "unhanded": 1,
     "related": -1,
     "deferral": -1,
     "undeferred": 1,
@@ -55,8 +58,6 @@ FEATURES: dict[str, int] = {
     "grave_effect": 0,
     "repeated": -1,
     "hidden": 1,
-    "request_length": 0,
-    "leaves": 0,
 }
 _GRAVE = frozenset(("payment", "delete", "access", "deploy", "exec"))
 _AROUND = 14
@@ -95,6 +96,8 @@ def look(evidence: Evidence) -> Attribution:
     features["unasked_value"] = (
         features["untrusted_share"] * features["effect"] * (1 - features["verb_asked"])
     )
+    handed = features["verb_asked"] * features["deferral"] * features["fielded"]
+    features["unhanded"] = features["excess"] * (1 - handed)
     bounded = {name: round(max(-1.0, min(1.0, features[name])), 6) for name in FEATURES}
     return Attribution(bounded, _signals(view, bounded), view.truncated)
 
@@ -228,18 +231,24 @@ def _provenance(view: _View) -> dict[str, float]:
         leaf.weight for i, leaf in enumerate(leaves) if not any(i in s.gains for s in sources)
     )
     around = [_around(view, place) for place in lonely.values()]
-    places = list(lonely.values())
+    recorded = [_is_fielded(view, place) for place in lonely.values()]
+    spoken = [i for i, is_field in zip(lonely, recorded, strict=True) if not is_field]
+    names = [_name_in(view.call, near) for near in around]
     return {
         "untrusted_share": sum(leaves[i].weight for i in lonely) / total,
         "untrusted_hardest": max((leaves[i].weight / 3 for i in lonely), default=0.0),
         "untrusted_recipient": float(any(leaves[i].recipient for i in lonely)),
         "unknown_share": unknown / total,
         "orders_value": max((orders(near) for near in around), default=0.0),
-        "name_near_value": max((_name_in(view.call, near) for near in around), default=0.0),
-        "fielded": _mean([float(_is_fielded(view, place)) for place in places], 1.0),
+        "name_near_value": max(names, default=0.0),
+        "fielded": _mean([float(is_field) for is_field in recorded], 1.0),
+        "spoken_share": sum(leaves[i].weight for i in spoken) / total,
+        "spoken_near_name": max(
+            (near for near, is_field in zip(names, recorded, strict=True) if not is_field),
+            default=0.0,
+        ),
         "related": _mean([_related(view, near) for near in around], 1.0),
         "hidden": float(view.hidden and bool(lonely)),
-        "leaves": len(leaves) / 16,
     }
 
 
@@ -302,7 +311,6 @@ def _asked(view: _View, evidence: Evidence) -> dict[str, float]:
         "effect": float(bool(effects - {"read"})),
         "grave_effect": float(bool(effects & _GRAVE)),
         "repeated": float(any(past.tool == evidence.tool for past in evidence.history)),
-        "request_length": len(text.tokens) / 400,
     }
 
 

@@ -19,6 +19,7 @@ LEXICON: dict[str, Any] = msgspec.json.decode(
 )
 _MOST_LEAVES = 48
 _MOST_SEEN = 4_096
+_LONGEST_POINTER = 1_024
 _LONGEST = 400
 _DESCRIBED = 240
 _RECIPIENT = re.compile(
@@ -102,6 +103,8 @@ def _leaves(evidence: Evidence) -> Iterator[Leaf]:
     while seen < len(waiting) < _MOST_SEEN and given < _MOST_LEAVES:
         pointer, value = waiting[seen]
         seen += 1
+        if len(pointer) > _LONGEST_POINTER:
+            continue
         if isinstance(value, dict):
             entries = list(value.items())[:_MOST_LEAVES]
             waiting.extend((f"{pointer}/{_escaped(str(key))}", inner) for key, inner in entries)
