@@ -61,7 +61,7 @@ class Rows:
         return Rows([self.cases[i] for i in which], [self.seen[i] for i in which])
 
 
-def train(rows: Rows, stack: str = "joint", scale: float = 1.0) -> dict[str, Any]:
+def train(rows: Rows, stack: str = "blend", scale: float = 1.0) -> dict[str, Any]:
     """A model as its file holds it. `scale` makes it smaller, for tests."""
     directions = directions_of(PACKAGE)
     with import_module("threadpoolctl").threadpool_limits(1):
@@ -77,7 +77,7 @@ def train(rows: Rows, stack: str = "joint", scale: float = 1.0) -> dict[str, Any
 def directions_of(package: str) -> dict[str, dict[str, int]]:
     """The features of each head, with the way each may push."""
     return {
-        name: {key: int(way) for key, way in sorted(module.FEATURES.items())}
+        name: {f"{name}.{key}": int(way) for key, way in sorted(module.FEATURES.items())}
         for name, module in evaluator.modules(package).items()
     }
 
@@ -127,14 +127,35 @@ def _stack(
         known = {n: float(odds[i]) for n, odds in heads.items() if not math.isnan(odds[i])}
         values.append(evaluator.stacked(evidence, seen.features, known))
     ways = {f"head.{name}": 1 for name in HEADS} | dict.fromkeys(COVERED, 0)
-    if kind == "joint":
-        ways |= {key: way for one in directions.values() for key, way in one.items()}
-    matrix = _matrix(rows, values, ways)
+    joint = ways | {key: way for one in directions.values() for key, way in one.items()}
+    parts = {"stack": [(ways, 60)], "joint": [(joint, TREES["score"])]}
+    parts["blend"] = [*parts["stack"], *parts["joint"]]
     everything = numpy.ones(len(rows.cases), dtype=bool)
-    count = max(2, round((TREES["score"] if kind == "joint" else 60) * scale))
-    held = _out_of_fold(rows, matrix, everything, ways, count)
-    stored["forests"]["score"] = _grow(rows, matrix, everything, ways, count)
+    held, grown = numpy.zeros(len(rows.cases)), []
+    for names, trees in parts[kind]:
+        matrix, count = _matrix(rows, values, names), max(2, round(trees * scale))
+        held += _out_of_fold(rows, matrix, everything, names, count) / len(parts[kind])
+        grown.append(_grow(rows, matrix, everything, names, count))
+    stored["forests"]["score"] = _mean(grown, joint)
     stored["calibrators"]["score"] = isotonic(rows, held)
+
+
+def _mean(forests: list[dict[str, Any]], ways: dict[str, int]) -> dict[str, Any]:
+    """Forests as one whose log-odds are the mean of theirs; the features of each come first."""
+    share = 1 / len(forests)
+    return {
+        "features": list(ways),
+        "directions": list(ways.values()),
+        "base": share * sum(forest["base"] for forest in forests),
+        "trees": [_scaled(tree, share) for forest in forests for tree in forest["trees"]],
+    }
+
+
+def _scaled(tree: Any, by: float) -> Any:
+    if isinstance(tree, list):
+        feature, threshold, low, high = tree
+        return [feature, threshold, _scaled(low, by), _scaled(high, by)]
+    return tree * by
 
 
 def _matrix(rows: Rows, values: list[dict[str, float]], names: dict[str, int]) -> Any:
@@ -194,8 +215,8 @@ def _tree(nodes: Any, at: int) -> Any:
 
 
 def platt(rows: Rows, log_odds: Any, usable: Any) -> dict[str, Any]:
-    """A line through out-of-fold log-odds."""
-    line = import_module("sklearn.linear_model").LogisticRegression(C=1e3)
+    """A line through out-of-fold log-odds, both labels weighing the same: a head is no verdict."""
+    line = import_module("sklearn.linear_model").LogisticRegression(C=1e3, class_weight="balanced")
     line.fit(log_odds[usable].reshape(-1, 1), rows.wrong[usable])
     slope = max(0.0, float(line.coef_[0, 0]))
     return {"type": "platt", "slope": slope, "intercept": float(line.intercept_[0])}

@@ -98,7 +98,7 @@ def look(evidence: Evidence, by_head: dict[str, ModuleType]) -> Seen:
         if not assessable(name, evidence):
             continue
         found: Any = module.look(evidence)
-        features.update(found.features)
+        features |= {f"{name}.{key}": value for key, value in found.features.items()}
         signals[name] = tuple(found.signals)
         truncated += getattr(found, "truncated", ())
         hard = hard or bool(getattr(found, "hard", False))
