@@ -67,7 +67,7 @@ class Evaluator:
             coverage=Coverage(
                 coverage.request, coverage.plan, coverage.context, truncated=seen.truncated
             ),
-            signals=ranked(seen.signals, chances),
+            signals=ranked(seen.signals, chances, chance),
             version=self.version,
             raw=Heads(**{name: round(value, 6) for name, value in log_odds.items()}),
         )
@@ -95,8 +95,6 @@ def look(evidence: Evidence, by_head: dict[str, ModuleType]) -> Seen:
     truncated: list[str] = []
     hard = False
     for name, module in by_head.items():
-        if not assessable(name, evidence):
-            continue
         found: Any = module.look(evidence)
         features |= {f"{name}.{key}": value for key, value in found.features.items()}
         signals[name] = tuple(found.signals)
@@ -150,12 +148,14 @@ def stacked(
     return values
 
 
-def ranked(signals: dict[str, tuple[Signal, ...]], chances: dict[str, float]) -> tuple[Signal, ...]:
-    """The signals of all heads, each counted as far as its head was moved."""
+def ranked(
+    signals: dict[str, tuple[Signal, ...]], chances: dict[str, float], score: float
+) -> tuple[Signal, ...]:
+    """All signals, each counted as far as its head was moved, or the score where that is null."""
     best: dict[tuple[str, str], Signal] = {}
     for head, found in signals.items():
         for signal in found:
-            counted = round(signal.contribution * chances.get(head, 0.0), 6)
+            counted = round(signal.contribution * chances.get(head, score), 6)
             known = best.get((signal.check, signal.field))
             if counted > 0 and (known is None or counted > known.contribution):
                 best[signal.check, signal.field] = _counted(signal, counted)
