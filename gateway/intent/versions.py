@@ -57,7 +57,11 @@ class Stored(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_model(version: str | None = None, models: Path = MODELS) -> Model:
-    """A model by its version, by its folder's path, or the current one."""
+    """A model by its version, by its folder's path, or the current one.
+
+    Only what is asked for by its version is refused when it is no longer that: the current one is
+    whatever runs, and says so by the version that it then has.
+    """
     name = version or CURRENT.read_text().strip()
     by_path = "/" in name
     folder = Path(name) if by_path else models / name
@@ -65,7 +69,7 @@ def read_model(version: str | None = None, models: Path = MODELS) -> Model:
         model = model_of((folder / "model.json").read_bytes())
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         raise VersionNotFound(f"no model of the intent guard at {folder}: {error}") from error
-    if not by_path and (found := version_of(model)) != name:
+    if version and not by_path and (found := version_of(model)) != name:
         raise VersionNotFound(f"{name} was trained on other code or data files: it is {found} now")
     return model
 
