@@ -122,7 +122,7 @@ def forms(value: Any, key: str = "") -> frozenset[str]:
         number = decimal_of(value)
         return _number_forms(number, key) if number is not None else frozenset({"num:huge"})
     if isinstance(value, str):
-        return _text_forms(value[:LONGEST], key)
+        return _short_forms(value, key) if len(value) <= 128 else _text_forms(value[:LONGEST], key)
     if value is None:
         return frozenset({"null:"})
     return frozenset()
@@ -150,10 +150,10 @@ def _number_forms(number: Decimal, key: str) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=4096)
 def _text_forms(text: str, key: str) -> frozenset[str]:
     text = plain(text).strip()
     low = folded(text)
+    text = _SAID_OTHERWISE.get(low, text)
     if text[:1] == "+" and len(text) >= 9 and _PHONE.match(text):
         return frozenset(phone_forms(text))
     if _BARE.match(text):
@@ -167,12 +167,18 @@ def _text_forms(text: str, key: str) -> frozenset[str]:
     return frozenset(heard) | _read_forms(text, key)
 
 
+_short_forms = lru_cache(maxsize=4096)(_text_forms)
+
+
 def _word_forms(low: str) -> list[str]:
     found = [f"txt:{' '.join(sorted(_telling(low)))}"]
     if low in TRUE or low in FALSE:
         found += ["bool:true" if low in TRUE else "bool:false"]
     together = " ".join(words(low)) if len(low) < 40 else ""
     found += SYNONYMS.get(together, ())
+    if 3 <= len(low) <= 64:
+        squeezed = _SQUEEZED.sub("", low)
+        found.append(f"sq:{squeezed[1:] if low[0] == 'v' and low[1].isdecimal() else squeezed}")
     names = _telling(low)
     if 2 <= len(names) <= 4 and all(name.isalpha() for name in names):
         found.append(f"who:{' '.join(sorted(names))}")
@@ -194,9 +200,12 @@ def _read_forms(text: str, key: str) -> frozenset[str]:
     covered = sum(value.end - value.start for value in values)
     rest = [word for word in words(text) if word not in STOP and word not in _FILLERS]
     inside = sum(len(words(value.text)) for value in values)
-    if covered * 2 < len(text) and len(rest) - inside > 2:
+    beyond = len(rest) - inside
+    if beyond > 0 and (beyond > 2 or covered * 2 < len(text) or values[0].kind == "id"):
         return frozenset()
     found: set[str] = set()
+    if len({value.kind for value in values}) < len(values):
+        return frozenset({f"seq:{' '.join(min(value.forms) for value in values)}"})
     for value in values:
         found |= value.forms
         if len(values) == 1 and value.number is not None and value.kind == "number":
@@ -204,7 +213,9 @@ def _read_forms(text: str, key: str) -> frozenset[str]:
     return frozenset(found)
 
 
-_FILLERS = frozenset(CURRENCIES) | {"total", "amount", "about", "exactly", "per", "id", "number"}
+_FILLERS = frozenset(CURRENCIES) | frozenset(LEXICON["fillers"])
+_SAID_OTHERWISE: dict[str, str] = LEXICON["said_otherwise"]
+_SQUEEZED = re.compile(r"[\s#_-]+")
 
 
 def number_in(value: Any) -> Decimal | None:
@@ -218,8 +229,13 @@ def number_in(value: Any) -> Decimal | None:
     text = plain(value).strip()
     if len(text) <= DIGITS and (number := number_of(text)) is not None:
         return number
-    found = [each.number for each in values_in(text) if each.number is not None]
-    return found[0] if len(found) == 1 else spoken(words(text)) if not found else None
+    text = _SAID_OTHERWISE.get(folded(text), text)
+    found = [each for each in values_in(text) if each.number is not None]
+    if not found:
+        return spoken(words(text))
+    rest = [word for word in words(text) if word not in STOP and word not in _FILLERS]
+    only = len(found) == 1 and len(rest) - len(words(found[0].text)) <= 1
+    return found[0].number if only else None
 
 
 def is_minor(key: str, schema: Mapping[str, Any] | None) -> bool | None:
@@ -247,7 +263,8 @@ def same(
     """
     if type(a) is type(b) and isinstance(a, (str, int, bool)) and a == b:
         return "equal"
-    mine, yours = forms(a, key if a_key is None else a_key), forms(b, key)
+    mine = forms(a, key if a_key is None else a_key)
+    yours = forms(b, _with_unit(key, schema))
     numbers = number_in(a), number_in(b)
     if numbers[0] is not None and numbers[1] is not None and not _dated(mine | yours):
         return _amounts(numbers[0], numbers[1], (mine, yours), (a, b), is_minor(key, schema))
@@ -307,9 +324,22 @@ def _amounts(
         return "equivalent"
     if a == b:
         return "unit" if left and minor and not right else "equivalent"
-    if _shares(mine, yours) or _spelled_id(written, mine, yours):
+    if (
+        (mine & yours and _prefixed(mine & yours, "sq:"))
+        or _shares(mine, yours)
+        or _spelled_id(written, mine, yours)
+    ):
         return "equivalent"
     return _apart(a, b, unit=minor is not None or bool(left))
+
+
+def _with_unit(key: str, schema: Mapping[str, Any] | None) -> str:
+    """The name of a field, with the one unit that its description says where it says none."""
+    told = schema.get("description") if schema else None
+    if not isinstance(told, str) or key_words(key) & KEY_UNITS.keys():
+        return key
+    said = [word for word in words(told[:256]) if word in KEY_UNITS]
+    return f"{key}_{said[0]}" if len(set(said)) == 1 else key
 
 
 def _measured(mine: frozenset[str], yours: frozenset[str]) -> bool | None:
@@ -317,7 +347,19 @@ def _measured(mine: frozenset[str], yours: frozenset[str]) -> bool | None:
         left, right = _prefixed(mine, prefix), _prefixed(yours, prefix)
         if left and right:
             return bool(left & right)
+        if (left or right) and _unitless(left or right, yours if left else mine):
+            return True
     return None
+
+
+def _unitless(measured: frozenset[str], other: frozenset[str]) -> bool:
+    """A bare number may count seconds or milliseconds, for all its name says."""
+    numbers = _amounts_in(other, "num:")
+    for each in measured:
+        prefix, _, amount = each.partition(":")
+        if prefix == "s" and numbers & {amount, scaled(Decimal(amount), Decimal(1000))}:
+            return True
+    return False
 
 
 def _counted(

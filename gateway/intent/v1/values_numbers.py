@@ -39,13 +39,18 @@ def number_of(written: str) -> Decimal | None:
 def _pointed(text: str) -> str:
     comma, point = text.rfind(","), text.rfind(".")
     if comma < 0:
-        return text if text.count(".") < 2 else text.replace(".", "")
+        return text if text.count(".") < 2 else _ungrouped(text, ".")
     if point < 0:
         grouped = all(len(group) == 3 for group in text.split(",")[1:])
-        return text.replace(",", "" if grouped else ".")
+        return text.replace(",", "") if grouped else text.replace(",", ".")
     if point > comma:
         return text.replace(",", "")
     return text.replace(".", "").replace(",", ".")
+
+
+def _ungrouped(text: str, mark: str) -> str:
+    """Without its marks where they stand before each three digits; else it is no number."""
+    return text.replace(mark, "") if all(len(g) == 3 for g in text.split(mark)[1:]) else "no"
 
 
 def decimal_of(value: float) -> Decimal | None:

@@ -35,7 +35,7 @@ _CENTS = Decimal(100)
 _NUMBER = r"\d{1,3}(?:[,'\u00a0]\d{3}){1,9}(?:\.\d{1,12})?|\d{1,30}(?:[.,]\d{1,12}){0,6}"
 _SYMBOL = "[" + "".join(SYMBOLS) + "]"
 _PATTERN = re.compile(
-    r"(?:(?<![\w@])|(?<=\d)(?=T\d\d:))(?:"
+    r"(?:(?<![\w@])(?<!\w[-_./])|(?<=\d)(?=T\d\d:))(?:"
     r"(?P<mail>[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5})"
     r"|(?P<url>https?://[^\s<>\"']{1,2048})"
     rf"|{DATE}|{TIME}"
@@ -160,6 +160,8 @@ def _amount(match: re.Match[str]) -> Value | None:
     currency = _currency(before, unit)
     kind, base, forms = _measured(number, currency, (unit or "").lower())
     end = match.end()
+    if unit and not _is_unit(unit) and match.string[match.start("unit") - 1].isdecimal():
+        return None
     if unit and not _is_unit(unit):
         end = match.start("unit")
     shown = text[: end - match.start()].rstrip()
