@@ -154,6 +154,15 @@ def test_never_raises(
     assert msgspec.json.encode(look(given_evidence)) == msgspec.json.encode(plan)
 
 
+def test_a_long_text_that_differs_at_its_end() -> None:
+    """What is too long to be taken apart is the same only if it is the same to the last sign."""
+    body = "Please find the figures of this quarter below. " * 60
+    meant = {"note": body + "Pay DE89370400440532013000."}
+    called = {"note": body + "Pay DE02120300000000202051."}
+    assert look(Evidence("mail", called, plan_arguments=meant)).features["plan.strongest"] >= 0.7
+    assert not look(Evidence("mail", called, plan_arguments=called)).signals
+
+
 FIELDS = ("amount", "to", "is_refund", "city", "due_date", "count")
 VALUES = {
     "amount": (4500, 9900),

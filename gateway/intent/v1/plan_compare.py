@@ -62,8 +62,9 @@ def differences(alignment: Alignment, every: Mapping[str, Any]) -> list[Differen
 def _spellings(values: Mapping[str, Any]) -> frozenset[str]:
     found: set[str] = set()
     for leaf in flatten(values)[:128]:
-        if not isinstance(leaf.value, bool):
-            found |= forms(leaf.value)
+        value = leaf.value
+        if not isinstance(value, bool) and not (isinstance(value, str) and len(value) > 128):
+            found |= forms(value)
     return frozenset(found)
 
 
@@ -224,7 +225,7 @@ def _prose(meant: str, observed: str, overlap: float) -> tuple[str, float]:
 
 
 def _hard_forms(text: str) -> list[frozenset[str]]:
-    return [value.forms for value in values_in(text[:1024])]
+    return [value.forms for value in values_in(text, 4_096)]
 
 
 def _all(groups: list[frozenset[str]]) -> frozenset[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -66,7 +67,7 @@ __all__ = [
 Likeness = Literal["equal", "equivalent", "unit", "sign", "scale", "near", "different"]
 MOST_LEAVES: Final = 256
 DEEPEST: Final = 12
-LONGEST: Final = 2_048
+LONGEST: Final = 512
 _MINOR_KEYS = frozenset(LEXICON["minor_keys"])
 _MINOR = tuple(LEXICON["minor_phrases"])
 _MAJOR = tuple(LEXICON["major_phrases"])
@@ -122,7 +123,9 @@ def forms(value: Any, key: str = "") -> frozenset[str]:
         number = decimal_of(value)
         return _number_forms(number, key) if number is not None else frozenset({"num:huge"})
     if isinstance(value, str):
-        return _short_forms(value, key) if len(value) <= 128 else _text_forms(value[:LONGEST], key)
+        if len(value) > LONGEST:
+            return frozenset({f"long:{blake2b(value.encode('utf-8', 'replace')).hexdigest()[:32]}"})
+        return _short_forms(value, key) if len(value) <= 128 else _text_forms(value, key)
     if value is None:
         return frozenset({"null:"})
     return frozenset()
