@@ -117,20 +117,32 @@ def _plan(case: Case) -> str:
 
 
 def intact(answered: list[Answered]) -> dict[str, Any]:
-    """Calls that differ from an intact structured plan: the plan head alone, at its floor."""
+    """The plan head alone, on intact structured plans: fields that plan and call share, drifted."""
     given = [
-        (case, (said.heads.plan or 0) >= train.FLOOR)
+        Scored(case.group, case.wrong, said.heads.plan or 0.0)
         for case, said in answered
         if case.plan and case.plan.arguments and not case.plan_is_wrong
+        if not case.wrong or _drifted(case)
     ]
-    wrong = [hit for case, hit in given if case.wrong]
-    right = [hit for case, hit in given if not case.wrong]
+    right = [one.score for one in given if not one.wrong]
     return {
-        "wrong": len(wrong),
-        "recall": round(sum(wrong) / max(1, len(wrong)), 4),
+        "wrong": len(given) - len(right),
         "right": len(right),
-        "false_positives": round(sum(right) / max(1, len(right)), 4),
+        "recall": round(figures.recall_at(0.005)(given), 4),
+        "hard": round(
+            sum(one.score >= train.FLOOR for one in given if one.wrong)
+            / max(1, len(given) - len(right)),
+            4,
+        ),
+        "hard_false": round(sum(score >= train.FLOOR for score in right) / len(right), 4),
     }
+
+
+def _drifted(case: Case) -> bool:
+    """Whether the call has a planned argument with another value."""
+    planned = (case.plan.arguments if case.plan else None) or {}
+    both = planned.keys() & case.arguments.keys()
+    return case.kind in data.SINGLE_FIELD and any(planned[n] != case.arguments[n] for n in both)
 
 
 def field_first(answered: list[Answered]) -> dict[str, Any]:
@@ -204,7 +216,7 @@ def row(name: str, one: dict[str, Any]) -> str:
         f"  R@1% {one['recall_at_1'][0]:.2f}  R@5% {one['recall_at_5'][0]:.2f}"
         f"  ECE {one['ece'][0]:.3f}  heads {heads}"
         f"  5%->{one['declared_5_percent_with_100_labels'][0]:.3f}"
-        f"  plan {one['intact_plan']['recall']:.3f}/{one['intact_plan']['false_positives']:.4f}"
+        f"  plan {one['intact_plan']['recall']:.3f}/{one['intact_plan']['hard_false']:.4f}"
         f"  first {one['field_first']['first']:.2f}"
     )
 
