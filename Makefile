@@ -47,7 +47,7 @@ train-intent: .venv/.train ## train the Intent Guard from its cases, the same to
 eval-intent: .venv/.train ## the Intent Guard's figures, each source by a model that has not seen it
 	$(BIN)/python -m benchmarks.intent.evaluate
 
-test: setup dev lint types layers ## everything; what CI runs
+test: setup dev .venv/.train lint types layers ## everything; what CI runs
 	$(BIN)/python -m pytest
 
 check: lint types layers test-fast ## before every commit
