@@ -1,4 +1,4 @@
-"""What the Intent Guard looks at: a narrow view of the frame, so that re-judgement sees the same."""
+"""What the Intent Guard looks at: a view of the frame, so that re-judgement sees the same."""
 
 from __future__ import annotations
 
@@ -70,8 +70,6 @@ def evidence_of(frame: Frame) -> Evidence:
             for item in frame.context
             if item.found
         ),
-        history=tuple(
-            Past(past["tool"], past.get("arguments") or {}) for past in frame.history
-        ),
+        history=tuple(Past(past["tool"], past.get("arguments") or {}) for past in frame.history),
         recipients=tuple(action.recipients),
     )
