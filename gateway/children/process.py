@@ -45,13 +45,14 @@ class Ask(Protocol):
 class Start(Struct, frozen=True):
     """How to start a child: its script, the modules that it may import, what it is told after the
     socket and the parent. `reply_bytes` is how long an answer may be, `wall` how long it may take
-    until it is ready."""
+    until it is ready. `folders` are further places to import from."""
 
     script: Path
     modules: tuple[str, ...]
     arguments: tuple[str, ...]
     reply_bytes: int
     wall: float
+    folders: tuple[str, ...] = ()
 
 
 class Process(asyncio.Protocol):
@@ -104,7 +105,7 @@ class Process(asyncio.Protocol):
         how = self._how
         told = (str(theirs.fileno()), str(os.getpid()), *how.arguments)
         return subprocess.Popen(
-            command(how.script, how.modules, *told),
+            command(how.script, how.modules, *told, folders=how.folders),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
