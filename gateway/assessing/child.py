@@ -118,7 +118,7 @@ def _loaded(module: str, version: str | None) -> _Work:
 
     import msgspec  # noqa: PLC0415
 
-    from gateway.assessing.clipping import clipped  # noqa: PLC0415
+    from gateway.intent.clipping import clipped  # noqa: PLC0415
     from gateway.intent.evidence import Evidence, Item  # noqa: PLC0415
 
     evaluator = importlib.import_module(module).load(version)

@@ -5,11 +5,12 @@ The same for live checks and for the proof that a stored assessment is what its 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
+from gateway.domain import canonical
 from gateway.domain.assessed import NOTHING_TO_ASSESS, Assessed
 from gateway.domain.frame import Frame
 from gateway.domain.ruleset import Ruleset
@@ -17,6 +18,8 @@ from gateway.intent.assessment import Assessment
 from gateway.intent.calibrated import calibrated
 from gateway.intent.evidence import evidence_of
 from gateway.intent.port import Assessor
+
+_decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 async def assess(assessor: Assessor, ruleset: Ruleset, frame: Frame) -> Assessed:
@@ -35,5 +38,5 @@ def framed(said: Assessment, ruleset: Ruleset, frame: Frame) -> dict[str, Any]:
     environment = ruleset.environment(frame.environment)
     own = calibrated(said, environment.calibration(frame.project_id))
     threshold = environment.threshold(frame.project_id, frame.action.side_effects)
-    found: dict[str, Any] = msgspec.to_builtins(replace(own, threshold=threshold))
-    return found
+    # Through its bytes, so that it is the same value now as when it is read back.
+    return _decoder.decode(canonical.encode(replace(own, threshold=threshold)))
