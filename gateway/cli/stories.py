@@ -14,7 +14,7 @@ from msgspec import Struct
 
 MODES = {"development": "log", "staging": "warn", "production": "block"}
 STOPPING = frozenset({"require_approval", "block", "halt"})
-LIKELY = 0.5
+LIKELY = 0.8
 Summary = dict[str, Any]
 
 
@@ -111,7 +111,7 @@ def is_caught(tried: Summary, rule: str) -> bool:
 
 
 def assessed(summary: Summary) -> list[str]:
-    """What the Intent Guard said of calls that it found to be more likely wrong than right."""
+    """What the Intent Guard said of calls that it found likely to be wrong."""
     found = [(each["tool"], each.get("assessed")) for each in summary["tried"]]
     told = [
         f"{tool}: {said['score']:.0%} not what was asked for; {said['finding']}"

@@ -88,9 +88,9 @@ def _settled(rule: Rule, frame: Frame) -> RuleResult | None:
     it is about, or lacks a required input."""
     if UNASSESSED in frame.coverage and "assessment" in rule.needs:
         return RuleResult(rule=rule.id, failure="unassessed")
-    if not all(_is_given(pointers.resolve(frame, pointer)) for pointer in rule.given):
+    if rule.given and not _all_given(rule, frame):
         return RuleResult(rule=rule.id)
-    missing = missing_inputs(rule, frame)
+    missing = missing_inputs(rule, frame) if rule.requires else ()
     return RuleResult(rule=rule.id, missing=missing) if missing else None
 
 
@@ -103,6 +103,10 @@ def missing_inputs(rule: Rule, frame: Frame) -> tuple[str, ...]:
             if not _is(pointers.resolve(frame, pointer), wanted)
         )
     )
+
+
+def _all_given(rule: Rule, frame: Frame) -> bool:
+    return all(_is_given(pointers.resolve(frame, pointer)) for pointer in rule.given)
 
 
 def _is_given(value: object) -> bool:

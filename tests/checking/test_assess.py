@@ -351,5 +351,36 @@ async def test_rules_about_an_assessment_are_not_asked_without_one(seat):
     assert len(seat.engine.frames) == 1
 
 
+@pytest.mark.parametrize("changes", [False, True])
+async def test_what_was_observed_and_expected_lies_nowhere_in_clear(seat, changes):
+    """S11: signals repeat what agents and people wrote, in the frame and in a second round."""
+    cap = {"op": "replace", "path": "/action/arguments/note", "value": "kanari of a patch"}
+    patched = msgspec.structs.replace(CAP, patch=(cap,))
+
+    def says(rule: str, frame: dict[str, Any]) -> RuleResult:
+        first = frame["action"]["arguments"]["note"] == "kanari of a call"
+        caps = changes and rule == "plain" and first
+        return RuleResult(rule, verdicts=(patched,)) if caps else RuleResult(rule)
+
+    seat.engine.says = says
+    plan = {"plan": {"arguments": {"note": "kanari of a plan"}}}
+
+    reply = await seat.check(arguments={"note": "kanari of a call"}, request=plan)
+
+    (signal_,) = reply.assessment["signals"]
+    assert signal_["observed"] == ("kanari of a patch" if changes else "kanari of a call")
+    assert holding(seat, b"kanari") == []
+    await seat.drain()
+    assert holding(seat, b"kanari") == []
+
+
+def holding(bench: Bench, text: bytes) -> list[str]:
+    """The files in which the text stands, or its hexadecimal form."""
+    forms = (text, text.hex().encode())
+    files = [path for path in bench.folder.rglob("*") if path.is_file()]
+    assert any(path.name == "journal.db" for path in files)
+    return [p.name for p in files if any(form in p.read_bytes() for form in forms)]
+
+
 def counted(bench: Bench, name: str, **labels: str) -> float | None:
     return bench.metrics.registry.get_sample_value(f"checkrein_{name}", labels)

@@ -116,8 +116,7 @@ def test_what_the_intent_guard_says_is_told_where_it_doubts_a_call() -> None:
     happened["tried"][1]["assessed"] = {**sure, "score": 0.1}
 
     assert assessed(happened) == [
-        "stripe.create_charge_or_refund: 97% not what was asked for; "
-        "is_refund is True, plan says False"
+        f"{happened['tried'][0]['tool']}: 97% not what was asked for; {sure['finding']}"
     ]
 
 

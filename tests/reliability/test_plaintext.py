@@ -107,7 +107,11 @@ def _body(say: Canaries, run: str) -> dict[str, Any]:
             "reasoning": say("reasoning"),
             "plan": {
                 "text": say("plan"),
-                "arguments": {say.key("plan argument key"): say("plan argument")},
+                # A plan that differs from the call: what is observed and expected is content too.
+                "arguments": {
+                    say.key("plan argument key"): say("plan argument"),
+                    "text": say("another argument than the call's"),
+                },
             },
         },
         "context": [
