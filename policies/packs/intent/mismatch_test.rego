@@ -107,6 +107,14 @@ test_values_are_shown_on_one_line_without_signs_that_steer if {
 	not regex.match(`[\x00-\x1f]`, one.reason)
 }
 
+test_every_kind_of_value_is_shown if {
+	kinds := [[1e21, "a number of unusual size"], [0.0, "0"], [2.5, "2.5"], [null, "null"], [[1, 2], "a list of 2"], [{"a": 1}, "an object of 1"]]
+	every kind in kinds {
+		one := only({}, [object.union(signal, {"observed": kind[0]})])
+		contains(one.reason, sprintf("is_refund is %s in the call", [kind[1]]))
+	}
+}
+
 test_long_values_are_cut if {
 	long := concat("", [letter | some _ in numbers.range(1, 500); letter := "a"])
 	one := only({}, [object.union(signal, {"observed": long})])

@@ -87,7 +87,30 @@ provenance := "untrusted content" if first.trusted != true
 # steer a terminal, turn text round or hide.
 shown(value) := cut(clean(value)) if is_string(value)
 
-shown(value) := cut(clean(json.marshal(value))) if not is_string(value)
+shown(value) := sprintf("%v", [value]) if simple(value)
+
+# Engines spell these differently, and a zero that is negative.
+shown(value) := "a number of unusual size" if {
+	is_number(value)
+	value != 0
+	not simple(value)
+}
+
+shown(value) := "0" if value == 0
+
+shown(value) := sprintf("a list of %v", [count(value)]) if is_array(value)
+
+shown(value) := sprintf("an object of %v", [count(value)]) if is_object(value)
+
+simple(value) if {
+	is_number(value)
+	abs(value) >= 0.0001
+	abs(value) < 1000000000000000
+}
+
+simple(value) if is_boolean(value)
+
+simple(value) if is_null(value)
 
 # portable: single code points and ranges of them, no classes
 clean(text) := regex.replace(text, `[\x00-\x1f\x7f-\x9f\x{ad}\x{61c}\x{180e}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{e0000}-\x{e007f}]+`, " ")
