@@ -78,6 +78,14 @@ async def test_what_goes_wrong_is_no_answer_and_others_are_answered(watched, req
     assert before.score == 0.97
 
 
+@pytest.mark.parametrize("request_", ["above one", "no number", "below", "renamed"])
+async def test_an_answer_that_cannot_be_meant_is_none(watched, request_):
+    """No chance, or another version's: it must not reach a rule."""
+    assert await watched.assessor.assess(evidence(request_)) is None
+    assert watched.troubles == ["malformed"]
+    assert await watched.assessor.assess(DIFFERS) is not None
+
+
 async def test_one_that_is_interrupted_leaves_its_process_at_work(watched):
     serving, _ = await watched.both_ready()
 

@@ -30,7 +30,7 @@ PRODUCTION = Environment(
     projects={
         "prj_2": ProjectIntent(
             thresholds={"payment": 0.5},
-            calibration={"score": Calibration(slope=1.0, intercept=-3.0, labels=120)},
+            calibration={"score": Calibration(slope=0.5, intercept=-1.0, labels=120)},
         )
     },
 )
@@ -304,7 +304,7 @@ async def test_a_project_has_its_own_threshold_and_calibration(seat):
 
     reply = await ask(seat, caller=caller)
 
-    assert (reply.assessment["score"], reply.assessment["threshold"]) == (0.616826, 0.5)
+    assert (reply.assessment["score"], reply.assessment["threshold"]) == (0.676569, 0.5)
     assert reply.assessment["raw"]["plan"] == 3.476099
 
 

@@ -37,6 +37,7 @@ class Evaluator:
             if evidence.arguments.get(name) != wanted
         )
         score = (0.97 if signals else 0.03) if evidence.given else None
+        score = _UNSOUND.get(evidence.request or "", score)
         plan = score if planned else None
         raw = None if plan is None else round(3.476099 * (1 if signals else -1), 6)
         return Assessment(
@@ -44,7 +45,7 @@ class Evaluator:
             heads=Heads(plan=plan),
             coverage=Coverage(bool(evidence.request), "structured" if planned else "none"),
             signals=signals,
-            version=self.version,
+            version="another" if evidence.request == "renamed" else self.version,
             raw=Heads(plan=raw),
         )
 
@@ -78,6 +79,7 @@ def _nonsense() -> None:
     raise ValueError("cannot make sense of it")
 
 
+_UNSOUND = {"above one": 1.5, "no number": float("nan"), "below": -0.1}
 _hoard: list[bytearray] = []
 _DEEDS: dict[str, Callable[[], object]] = {
     "sleep": lambda: time.sleep(60),
