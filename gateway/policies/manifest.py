@@ -41,8 +41,7 @@ class ProjectEntry(Struct, frozen=True, forbid_unknown_fields=True):
         dict[str, Share], Meta(description="By side effect or `*`, over the environment's.")
     ] = {}
     calibration: Annotated[
-        dict[str, CalibrationEntry],
-        Meta(description="Of the `score` or a head, from the project's labels."),
+        dict[str, CalibrationEntry], Meta(description="Of the `score`, from the project's labels.")
     ] = {}
 
 
@@ -73,8 +72,7 @@ class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=30 * 86400, description="How long a person has for an answer.")
     ] = 3600
     thresholds: Annotated[
-        dict[str, Share],
-        Meta(description="Per side effect: from which score of an assessment rules act."),
+        dict[str, Share], Meta(description="From which score of an assessment rules act.")
     ] = {}
     projects: Annotated[
         dict[str, ProjectEntry], Meta(description="Project id to what is its own here.")
