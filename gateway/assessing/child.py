@@ -12,6 +12,7 @@ Requests and replies are as `caged` has them, their payloads msgpack.
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ from gateway.children import caged
 
 ASSESS, CANARIES = range(2)
 HELLO, ANSWER, FAILED, REFUSED = range(4)
+CANARY_MODULE: Final = "gateway.intent.canaries"
 COMPLAINT_CHARS: Final = 1_000
 
 
@@ -106,17 +108,14 @@ class _Work:
         return encoded
 
     def canaries(self) -> bytes:
-        from gateway.intent import canaries  # type: ignore[attr-defined] # noqa: PLC0415
-
-        encoded: bytes = self._encode(canaries.run(self._evaluator))
+        cases = importlib.import_module(CANARY_MODULE)
+        encoded: bytes = self._encode(cases.run(self._evaluator))
         return encoded
 
 
 def _loaded(module: str, version: str | None) -> _Work:
     """Everything imported and used once, since no file can be opened later."""
-    import importlib  # noqa: PLC0415 - after the limits
-
-    import msgspec  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415 - after the limits
 
     from gateway.intent.clipping import clipped  # noqa: PLC0415
     from gateway.intent.evidence import Evidence, Item  # noqa: PLC0415
@@ -136,7 +135,7 @@ def _loaded(module: str, version: str | None) -> _Work:
     )
     work.assess(bytearray(msgspec.msgpack.encode(tried)))
     with suppress(ModuleNotFoundError):
-        importlib.import_module("gateway.intent.canaries")
+        importlib.import_module(CANARY_MODULE)
     return work
 
 
