@@ -58,6 +58,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journal_waiting_max: events in Redis that no worker has recorded; beyond it checks are refused
     policy_poll_seconds: how often the policy folder is looked at for changes
     evaluator_memory_mb: address space of an evaluator child
+    intent: off judges by rules alone, without the Intent Guard
+    intent_model: a version of the Intent Guard or the folder of one; without one, the shipped one
+    intent_ms: processor time of one assessment; a busy machine may take five times as long
+    intent_memory_mb: address space of an assessor child
     log_level: debug, info, warning or error
     spool: the folder for decisions given while the journal is away; without one, `data`/spool
     spool_bytes: how much may wait there; beyond it checks are refused as without a spool
@@ -81,6 +85,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journal_waiting_max: Positive = 500_000
     policy_poll_seconds: Annotated[float, Meta(gt=0)] = 0.5
     evaluator_memory_mb: Annotated[int, Meta(ge=128)] = 512
+    intent: Annotated[str, Meta(pattern="^(on|off)$")] = "on"
+    intent_model: str | None = None
+    intent_ms: Annotated[float, Meta(gt=0)] = 50.0
+    intent_memory_mb: Annotated[int, Meta(ge=128)] = 512
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     spool: str | None = None
     spool_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024

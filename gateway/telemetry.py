@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 # Milliseconds matter here: from a tenth of one to a quarter of a second.
 SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 1.0)
-STEPS: Final = ("gate", "gather", "evaluate", "append")
+STEPS: Final = ("gate", "gather", "assess", "evaluate", "append")
+# Scores are counted by the first of these that they do not exceed.
+SCORES: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 
 class Series:
@@ -74,7 +76,7 @@ class Metrics:
         )
         self.step_seconds = Durations(
             "checkrein_check_step_seconds",
-            "Time of one step of a check: gate, gather, evaluate, append.",
+            "Time of one step of a check: gate, gather, assess, evaluate, append.",
             "step",
         )
         self.registry.register(self.check_seconds)
@@ -173,12 +175,42 @@ class Metrics:
             "Files and records of the spool that were set aside, since this gateway began.",
             registry=self.registry,
         )
+        self.intent_scores = Counter(
+            "checkrein_intent_scores",
+            "Assessments of the Intent Guard, by the bound that their score does not exceed.",
+            ["at_most"],
+            registry=self.registry,
+        )
+        self.intent_failures = Counter(
+            "checkrein_intent_failures",
+            "Checks that the Intent Guard did not assess, by why: timeout, crash, error, malformed,"
+            " unavailable.",
+            ["trouble"],
+            registry=self.registry,
+        )
+        self.intent_replaced = Counter(
+            "checkrein_intent_replacements",
+            "Assessor children that were replaced.",
+            registry=self.registry,
+        )
+        self.intent_canaries_failed = Gauge(
+            "checkrein_intent_canaries_failed",
+            "Planted cases that the Intent Guard got wrong when it was last tried, -1 before that.",
+            registry=self.registry,
+        )
+        self.intent_canaries_failed.set(-1)
         # Looking a label up costs more than observing, so what every check touches is at hand.
         self.gated = self.step_seconds.labels("gate").observe
         self.gathered = self.step_seconds.labels("gather").observe
+        self.assessed = self.step_seconds.labels("assess").observe
         self.evaluated = self.step_seconds.labels("evaluate").observe
         self.appended = self.step_seconds.labels("append").observe
+        self._scores = [self.intent_scores.labels(str(bound)) for bound in SCORES]
         self._answers: dict[tuple[str, str, str], tuple[Series, Counter]] = {}
+
+    def scored(self, score: float) -> None:
+        """Count one assessment."""
+        self._scores[bisect_left(SCORES, score)].inc()
 
     def answered(self, verdict: str, enforced: str, mode: str, seconds: float) -> None:
         """Count one decision. All three words come from closed vocabularies."""

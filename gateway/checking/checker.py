@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.ambient import Ambient
+from gateway.checking.assessing import Assessing
 from gateway.checking.case import Case, open_case
 from gateway.checking.context_memory import ContextMemory
 from gateway.checking.decided import decided
@@ -25,6 +26,7 @@ from gateway.domain.ruleset import Ruleset
 from gateway.domain.run_state import ActionRecord, Approval
 from gateway.engines.port import Engine
 from gateway.errors import StorageFailure, Unavailable
+from gateway.intent.port import Assessor
 from gateway.judging.applicable import RuleIndex
 from gateway.judging.judgement import judge_frame
 from gateway.storage.ports import Append, Caller, Gather, Journal, Refused, Spool
@@ -40,6 +42,7 @@ class Checker:
     """Judges tool calls. `current` gives the active ruleset, `recall` an older recorded reply.
 
     `outage` answers in its stead while the journal is away, from the `spool` where there is one.
+    Without an `assessor` rules alone judge.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Checker:
         recall: Recall,
         context: ContextMemory | None = None,
         spool: Spool | None = None,
+        assessor: Assessor | None = None,
         base_url: str = "",
     ) -> None:
         self._current = current
@@ -63,6 +67,7 @@ class Checker:
         self._recall = recall
         self._base_url = base_url
         self._index = RuleIndex()
+        self._assessing = Assessing(assessor, ambient, metrics)
         self._context = context or ContextMemory()
         self._replies = Replies()
         self._told = Told()
@@ -73,6 +78,7 @@ class Checker:
             ambient=ambient,
             metrics=metrics,
             context=self._context,
+            assessing=self._assessing,
             index=self._index,
             replies=self._replies,
             spool=spool,
@@ -166,10 +172,16 @@ class Checker:
     async def _judge_and_append(
         self, case: Case, framed: Framed, started: float
     ) -> CheckReply | None:
+        framed = await self._assessing.framed(framed, case.ruleset)
         begun = self._ambient.monotonic()
         encoded = frames.encode(framed.frame)
         judgement = await judge_frame(
-            self._engine, case.ruleset, framed.frame, encoded, self._index
+            self._engine,
+            case.ruleset,
+            framed.frame,
+            encoded,
+            self._index,
+            self._assessing.again(case.ruleset),
         )
         judged = self._ambient.monotonic()
         if self.outage.holds(case):
@@ -196,6 +208,7 @@ class Checker:
             approval=made.approval,
             durability=outcome.durability,
             elapsed_ms=round((finished - started) * 1000, 3),
+            assessment=judgement.assessment,
         )
         if case.ids.given:
             self._replies.put(case.ids.event_id, reply)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.ambient import Ambient
 from gateway.checking import spooled
+from gateway.checking.assessing import Assessing
 from gateway.checking.breaker import Breaker
 from gateway.checking.case import Case
 from gateway.checking.context_memory import ContextMemory
@@ -63,6 +64,7 @@ class Outage:
         ambient: Ambient,
         metrics: Metrics,
         context: ContextMemory,
+        assessing: Assessing,
         index: RuleIndex,
         replies: Replies,
         spool: Spool | None = None,
@@ -72,6 +74,7 @@ class Outage:
         self._ambient = ambient
         self._metrics = metrics
         self._context = context
+        self._assessing = assessing
         self._index = index
         self._spool = spool
         self._base_url = base_url
@@ -163,10 +166,15 @@ class Outage:
             assert gathered.action is not None
             return self._repeated(gathered.action.event_id)
         known = failure.prior if isinstance(failure, NotAppended) else None
-        framed = without_state(framed, known)
+        framed = await self._assessing.framed(without_state(framed, known), case.ruleset)
         encoded = frames.encode(framed.frame)
         judgement = await judge_frame(
-            self._engine, case.ruleset, framed.frame, encoded, self._index
+            self._engine,
+            case.ruleset,
+            framed.frame,
+            encoded,
+            self._index,
+            self._assessing.again(case.ruleset),
         )
         made = decided(case, framed, encoded, judgement, self._ambient, self._base_url)
         await self._write(spooled.spooled(case, made))
@@ -183,6 +191,7 @@ class Outage:
             approval=made.approval,
             durability="spooled",
             elapsed_ms=round(elapsed * 1000, 3),
+            assessment=judgement.assessment,
         )
         if case.ids.given:
             self._replies.put(case.ids.event_id, reply)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import msgspec
+
 from gateway.domain.reply import CheckReply
+
+_encoder = msgspec.json.Encoder()
 
 REMEMBERED = 2_000
 CHARS_MAX = 4_096
@@ -33,7 +37,8 @@ class Replies:
 
 
 def _chars(reply: CheckReply) -> int:
-    return sum(
+    said = sum(
         len(word.reason) + len(word.suggestion or "") + sum(map(len, word.fields))
         for word in reply.reasons
     )
+    return said if reply.assessment is None else said + len(_encoder.encode(reply.assessment))

@@ -36,4 +36,4 @@ class StateUnknown:
 
 
 def needs_state(rule: Rule) -> bool:
-    return bool(rule.needs or rule.reads)
+    return bool(rule.needs - {"assessment"} or rule.reads)

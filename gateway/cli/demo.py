@@ -19,7 +19,16 @@ from gateway.cli.failures import ABSENT, FOUND, Failure
 from gateway.cli.record import over_http
 from gateway.cli.replay import show
 from gateway.cli.screen import Screen
-from gateway.cli.stories import MODES, STORIES, Story, attempts, ran, surprises
+from gateway.cli.stories import (
+    MODES,
+    STORIES,
+    Story,
+    assessed,
+    attempts,
+    is_caught,
+    ran,
+    surprises,
+)
 from gateway.cli.trial import Trial, trial
 
 EXAMPLES = Path(gateway.__file__).resolve().parents[1] / "sdk_python" / "examples"
@@ -108,6 +117,8 @@ def _tell(screen: Screen, number: int, story: Story, summaries: Summaries) -> No
         f"{each.rule}: {each.reason}" for each in attempts(blocked) if each.verdict != "allow"
     )
     screen.section("why", tuple(reasons))
+    if likely := assessed(blocked):
+        screen.section("intent", tuple(likely))
     screen.table(
         ("mode", "call", "verdict", "enforced", "rule", "ms", "what ran"),
         [row for mode, summary in summaries.items() for row in _rows(mode, summary)],
@@ -137,7 +148,7 @@ def _calls(story: Story, summary: dict[str, Any]) -> list[str]:
     """The first call of each tool that is caught, with its arguments."""
     found: dict[str, str] = {}
     for tried in summary["tried"]:
-        if tried["tool"] in story.caught and tried["rule"] == story.caught[tried["tool"]]:
+        if tried["tool"] in story.caught and is_caught(tried, story.caught[tried["tool"]]):
             arguments = json.dumps(tried["arguments"], ensure_ascii=False)
             found.setdefault(tried["tool"], f"{tried['tool']} {arguments}")
     return list(found.values())

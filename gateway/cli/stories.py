@@ -14,6 +14,7 @@ from msgspec import Struct
 
 MODES = {"development": "log", "staging": "warn", "production": "block"}
 STOPPING = frozenset({"require_approval", "block", "halt"})
+LIKELY = 0.8
 Summary = dict[str, Any]
 
 
@@ -104,6 +105,22 @@ def _alike(alike: list[Summary]) -> Attempts:
     )
 
 
+def is_caught(tried: Summary, rule: str) -> bool:
+    """Whether this rule is among those that are behind the verdict."""
+    return rule in tried.get("rules", (tried["rule"],))
+
+
+def assessed(summary: Summary) -> list[str]:
+    """What the Intent Guard said of calls that it found likely to be wrong."""
+    found = [(each["tool"], each.get("assessed")) for each in summary["tried"]]
+    told = [
+        f"{tool}: {said['score']:.0%} not what was asked for; {said['finding']}"
+        for tool, said in found
+        if said and said["score"] >= LIKELY
+    ]
+    return list(dict.fromkeys(told))
+
+
 def ran(summary: Summary) -> str:
     """What really ran, in a few words."""
     tools = Counter(each["tool"] for each in summary["ran"])
@@ -120,7 +137,9 @@ def surprises(story: Story, mode: str, summary: Summary) -> Iterator[str]:
         yield f"{where}: it was judged in {', '.join(sorted(modes)) or 'no mode'}"
         return
     for tool, rule in story.caught.items():
-        found = [each for each in summary["tried"] if each["tool"] == tool and each["rule"] == rule]
+        found = [
+            each for each in summary["tried"] if each["tool"] == tool and is_caught(each, rule)
+        ]
         if not any(each["verdict"] in STOPPING for each in found):
             yield f"{where}: {rule} did not catch {tool}"
         yield from _wrongly_enforced(where, mode, found)

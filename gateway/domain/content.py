@@ -34,6 +34,7 @@ FRAME: Places = {
         "recipients": "value",
         "schema": "value",
     },
+    "assessment": {"signals": "value"},
     "context": {EACH: {"text": "value"}},
     "external_state": "members",
     "history": "items",

@@ -53,6 +53,13 @@ def consequence(part: Part, name: str, environment: Environment, effect: SideEff
     if part == "engine":
         word = failed_rule_enforced(environment, effect)
         return Consequence(word not in STOPPING, 200, f"the rule counts as `{word}`")
+    if part == "intent":
+        word = failed_rule_enforced(environment, effect)
+        return Consequence(
+            word not in STOPPING,
+            200,
+            f"judged by the other rules; one that reads the assessment counts as `{word}`",
+        )
     if part in ("journal", "journal and spool"):
         return _without_journal(environment, effect, spool=part == "journal")
     return _UNTOUCHED[part]
@@ -87,7 +94,6 @@ _UNTOUCHED: Final[dict[Part, Consequence]] = {
         f"{_JUDGED}, and history is late; for a named run that the journal does not hold, "
         "as without one",
     ),
-    "intent": Consequence(None, 200, "judged by the rules alone"),
     "approvals": Consequence(None, 200, f"{_JUDGED}; what waits is denied when it expires"),
     "keys": Consequence(None, 200, f"{_JUDGED}; known keys stay as they were"),
 }

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.domain import patches
+from gateway.domain.assessed import UNASSESSED
 from gateway.domain.decision import Decision, Reason
 from gateway.domain.frame import STATE_UNKNOWN, Frame, FrameApproval
 from gateway.domain.framed_action import changed_frame
@@ -290,13 +291,15 @@ def _too_many_pending(frame: Frame) -> Reason:
 
 
 def _degraded(frame: Frame, rounds: tuple[Round, ...]) -> tuple[str, ...]:
-    """Which parts of the judgement failed: `engine:<rule>:<failure>`, `journal`."""
+    """Which parts of the judgement failed: `engine:<rule>:<failure>`, `journal`, `assessment`."""
     found = {
         f"engine:{result.rule}:{result.failure}"
         for round_ in rounds
         for result in round_.results
-        if result.failure is not None
+        if result.failure not in (None, "unassessed")
     }
+    if UNASSESSED in frame.coverage or any(round_.unassessed for round_ in rounds):
+        found.add(UNASSESSED)
     if STATE_UNKNOWN in frame.coverage:
         found.add("journal")
     return tuple(sorted(found))

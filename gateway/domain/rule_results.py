@@ -22,11 +22,12 @@ class RuleVerdict(Struct, frozen=True, omit_defaults=True):
     patch: tuple[dict[str, Any], ...] = ()
 
 
-Failure = Literal["error", "timeout", "crash", "unavailable", "malformed"]
+Failure = Literal["error", "timeout", "crash", "unavailable", "malformed", "unassessed"]
 
 
 class RuleResult(Struct, frozen=True, omit_defaults=True):
-    """`verdicts` is sorted canonically. A rule that failed has `failure` and no verdicts.
+    """`verdicts` is sorted canonically. A rule that failed has `failure` and no verdicts;
+    `unassessed` is one that reads the assessment when the assessor failed.
 
     `missing` names the inputs that METADATA requires and the frame lacks: such a rule was not
     evaluated. `error` tells the rule's author what failed and where, in the engine's words: no
@@ -40,10 +41,16 @@ class RuleResult(Struct, frozen=True, omit_defaults=True):
     error: str | None = None
 
 
-class Round(Struct, frozen=True):
-    """All applicable rules' results about one form of the arguments, in order of rule id."""
+class Round(Struct, frozen=True, omit_defaults=True):
+    """All applicable rules' results about one form of the arguments, in order of rule id.
+
+    `assessment` is of the second round alone: what the Intent Guard says of the changed arguments.
+    `unassessed` when it failed there. The first round's is in the frame.
+    """
 
     results: tuple[RuleResult, ...]
+    assessment: dict[str, Any] | None = None
+    unassessed: bool = False
 
 
 class EngineInfo(Struct, frozen=True):

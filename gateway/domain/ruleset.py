@@ -6,6 +6,7 @@ Built by `gateway.policies`, read by judging. It holds no compiled engine: an en
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -51,7 +52,10 @@ Reads = CounterReads | LabelReads
 
 
 class Rule(Struct, frozen=True):
-    """One Rego package that adds to `verdict`."""
+    """One Rego package that adds to `verdict`.
+
+    `given` are inputs without which it says nothing, and is not asked.
+    """
 
     id: str
     package: str
@@ -64,6 +68,8 @@ class Rule(Struct, frozen=True):
     stages: dict[str, Mode] = {}
     reads: tuple[Reads, ...] = ()
     requires: dict[str, JsonType] = {}
+    given: tuple[str, ...] = ()
+    watches: bool = False
     needs: frozenset[str] = frozenset()
 
     def matches(self, tool: str, side_effects: frozenset[str]) -> bool:
@@ -78,8 +84,9 @@ class Rule(Struct, frozen=True):
         A side effect that no rule governs falls to the environment's default, so a caller who
         claims one more gains nothing by it.
         """
-        return effect in self.side_effects or any(
-            glob != "*" and fits(tool, glob) for glob in self.tools
+        return not self.watches and (
+            effect in self.side_effects
+            or any(glob != "*" and fits(tool, glob) for glob in self.tools)
         )
 
     def stage_in(self, environment: str) -> Mode:
@@ -128,11 +135,28 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
         return _first_match(self.tools, tool) is not None
 
 
+class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
+    """chance -> sigmoid(slope * log-odds + intercept), learnt from so many labels."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    labels: int = 0
+
+
+class ProjectIntent(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the Intent Guard is a project's own: thresholds that go before the environment's,
+    and by `score` or head how its chances are calibrated."""
+
+    thresholds: dict[str, float] = field(default_factory=dict)
+    calibration: dict[str, Calibration] = field(default_factory=dict)
+
+
 class Environment(Struct, frozen=True, forbid_unknown_fields=True):
     """What an environment does.
 
-    `defaults` and `fail` map a side effect, or `*`, to a verdict or a fail mode. `journal` is the
-    fail mode when the hot store is away.
+    `defaults` and `fail` map a side effect, or `*`, to a verdict or a fail mode, `thresholds` to
+    the score from which rules act on an assessment. `journal` is the fail mode when the hot store
+    is away. `projects` has what is a project's own.
     """
 
     mode: Mode = "block"
@@ -142,6 +166,20 @@ class Environment(Struct, frozen=True, forbid_unknown_fields=True):
     budgets: tuple[Budget, ...] = ()
     approval_seconds: Annotated[int, Meta(ge=1, le=30 * 86400)] = 3600
     thresholds: dict[str, float] = field(default_factory=dict)
+    projects: dict[str, ProjectIntent] = field(default_factory=dict)
+
+    def threshold(self, project_id: str, side_effects: Iterable[str]) -> float | None:
+        """The strictest, which is the lowest, over the set of side effects; None without any."""
+        own = self.projects.get(project_id)
+        by_effect = {**self.thresholds, **own.thresholds} if own else self.thresholds
+        fallback = by_effect.get("*")
+        found = (by_effect.get(effect, fallback) for effect in tuple(side_effects) or _UNKNOWN)
+        return min((each for each in found if each is not None), default=None)
+
+    def calibration(self, project_id: str) -> dict[str, Calibration]:
+        """The project's calibration by `score` or head, empty where it has none."""
+        own = self.projects.get(project_id)
+        return own.calibration if own else {}
 
 
 # An environment that the policy does not name is treated like production.

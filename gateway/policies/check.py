@@ -10,13 +10,10 @@ from msgspec import Struct
 
 from gateway.domain.ruleset import Rule, Ruleset
 from gateway.errors import PolicyInvalid
-from gateway.policies import globs, golden, load, manifest, shapes, source
+from gateway.policies import globs, golden, load, manifest, source
 from gateway.policies.load import Examined
-from gateway.policies.manifest import EnvironmentEntry
 from gateway.policies.shapes import Mistake
 
-# Scores that an assessment has: the whole, and its heads.
-THRESHOLDS = ("intent", "plan", "attribution", "consistency")
 # An author who has looked at a warning says so, in the line above: `# portable: ASCII only`.
 LOOKED_AT = "# portable:"
 # Tools that only read or fetch need no rule of their own to be worth listing.
@@ -69,8 +66,6 @@ def _doubts(examined: Examined) -> Iterator[str]:
     if written is None or document is None:
         return
     mistakes: list[Mistake] = []
-    for name, entry in written.environments.items():
-        mistakes += _environment_doubts(entry, ("environments", name))
     if ruleset is not None:
         mistakes += _tool_doubts(ruleset)
         mistakes += _budget_doubts(ruleset)
@@ -78,14 +73,6 @@ def _doubts(examined: Examined) -> Iterator[str]:
             yield from _rule_doubts(rule, ruleset)
     for mistake in mistakes:
         yield manifest.located(document, mistake)
-
-
-def _environment_doubts(entry: EnvironmentEntry, path: tuple[str, ...]) -> Iterator[Mistake]:
-    for threshold in entry.thresholds:
-        if threshold not in THRESHOLDS:
-            near = shapes.nearest(threshold, THRESHOLDS)
-            text = f"no assessment has a score `{threshold}`{near}"
-            yield Mistake((*path, "thresholds", threshold), text)
 
 
 def _tool_doubts(ruleset: Ruleset) -> Iterator[Mistake]:

@@ -18,13 +18,14 @@ from gateway.policies import shapes
 
 Path = tuple[str, ...]
 ARGUMENTS: Path = ("action", "arguments")
-# What gathering can leave out when no rule reads it.
+# What gathering can leave out when no rule reads it, and what may fail beside it.
 SECTIONS: dict[str, Path] = {
     "state": ("state",),
     "recent": ("state", "recent"),
     "budgets": ("state", "budgets"),
     "context": ("context",),
     "history": ("history",),
+    "assessment": ("assessment",),
 }
 
 

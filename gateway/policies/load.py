@@ -145,7 +145,7 @@ def _and_above(read: Path) -> list[Path]:
 
 def _pointers(custom: Custom) -> list[str]:
     """What METADATA declares; a pointer that is none was found out when the block was read."""
-    return [p for p in (*custom.requires, *custom.optional) if p.startswith("/")]
+    return [p for p in (*custom.requires, *custom.optional, *custom.given) if p.startswith("/")]
 
 
 def _limit_errors(path: str, known: Metadata, data: dict[str, Any]) -> Iterator[str]:
@@ -194,6 +194,8 @@ def _rule(path: str, known: Metadata, package: str, analysis: Analysis, written:
         stages=stages,
         reads=tuple(_reads(entry, written.data) for entry in custom.reads),
         requires=custom.requires,
+        given=custom.given,
+        watches=custom.watches,
         needs=frame_paths.needs(analysis.reads(package)),
     )
 

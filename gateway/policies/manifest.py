@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from gateway.domain import pointers
-from gateway.domain.ruleset import Budget, Environment, ToolPolicy
-from gateway.domain.verdicts import FailMode, Mode, SideEffect
+from gateway.domain.ruleset import Budget, Calibration, Environment, ProjectIntent, ToolPolicy
+from gateway.domain.verdicts import SIDE_EFFECTS, FailMode, Mode, SideEffect
 from gateway.policies import globs, shapes, yaml_text
 from gateway.policies.shapes import Mistake
 from gateway.policies.source import MANIFEST
@@ -21,7 +21,28 @@ SCHEMA_ID = "https://checkrein.dev/schemas/policy.schema.json"
 
 EffectOrAny = SideEffect | Literal["*"]
 DefaultVerdict = Literal["allow", "warn", "require_approval", "block", "halt"]
+# What of an assessment is a chance, and so can be calibrated.
+CHANCES = ("score", "plan", "attribution", "consistency")
 Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class CalibrationEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """score -> sigmoid(slope * log-odds + intercept), learnt from so many labels."""
+
+    slope: Annotated[float, Meta(gt=0, description="1 leaves the log-odds as they are.")] = 1.0
+    intercept: Annotated[float, Meta(description="Added to the log-odds.")] = 0.0
+    labels: Annotated[int, Meta(ge=0, description="How many labels it was learnt from.")] = 0
+
+
+class ProjectEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is a project's own in an environment."""
+
+    thresholds: Annotated[
+        dict[str, Share], Meta(description="By side effect or `*`, over the environment's.")
+    ] = {}
+    calibration: Annotated[
+        dict[str, CalibrationEntry], Meta(description="Of the `score`, from the project's labels.")
+    ] = {}
 
 
 class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +73,9 @@ class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 3600
     thresholds: Annotated[
         dict[str, Share], Meta(description="From which score of an assessment rules act.")
+    ] = {}
+    projects: Annotated[
+        dict[str, ProjectEntry], Meta(description="Project id to what is its own here.")
     ] = {}
     stages: Annotated[
         dict[str, Mode], Meta(description="Rule id to stage, in place of the rule's own.")
@@ -91,7 +115,16 @@ def located(document: Document, mistake: Mistake) -> str:
 def environment(entry: EnvironmentEntry) -> Environment:
     """The entry as the rest of the gateway knows it: without the stages, which are the rules'."""
     fields = {name: getattr(entry, name) for name in Environment.__struct_fields__}
-    return Environment(**fields)
+    projects = {project: _project(own) for project, own in entry.projects.items()}
+    return Environment(**{**fields, "projects": projects})
+
+
+def _project(entry: ProjectEntry) -> ProjectIntent:
+    calibration = {
+        name: Calibration(told.slope, told.intercept, told.labels)
+        for name, told in entry.calibration.items()
+    }
+    return ProjectIntent(dict(entry.thresholds), dict(calibration))
 
 
 def schema() -> dict[str, Any]:
@@ -108,12 +141,28 @@ def schema() -> dict[str, Any]:
 def _senseless(manifest: Manifest) -> Iterator[Mistake]:
     """What has the right shape and still cannot be meant."""
     for name, entry in manifest.environments.items():
-        yield from _budget_mistakes(entry.budgets, ("environments", name, "budgets"))
+        place = ("environments", name)
+        yield from _budget_mistakes(entry.budgets, (*place, "budgets"))
+        yield from _unknown(entry.thresholds, (*SIDE_EFFECTS, "*"), (*place, "thresholds"))
+        for project, own in entry.projects.items():
+            inner = (*place, "projects", project)
+            yield from _unknown(own.thresholds, (*SIDE_EFFECTS, "*"), (*inner, "thresholds"))
+            yield from _unknown(own.calibration, CHANCES, (*inner, "calibration"))
     for index, tool in enumerate(manifest.tools):
         yield from _tool_mistakes(tool, ("tools", str(index)))
     for match, times in Counter(tool.match for tool in manifest.tools).items():
         if times > 1:
             yield Mistake(("tools",), f"`{match}` is listed {times} times; only the first counts")
+
+
+def _unknown(
+    given: Iterable[str], known: tuple[str, ...], path: tuple[str, ...]
+) -> Iterator[Mistake]:
+    for key in given:
+        if key not in known:
+            words = ", ".join(known)
+            text = f"`{key}` is not one of {words}{shapes.nearest(key, known)}"
+            yield Mistake((*path, key), text)
 
 
 def _budget_mistakes(budgets: tuple[Budget, ...], path: tuple[str, ...]) -> Iterator[Mistake]:

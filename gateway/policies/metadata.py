@@ -37,7 +37,8 @@ class Custom(Struct, frozen=True, forbid_unknown_fields=True):
     """What Checkrein wants to know of a rule.
 
     `requires` are inputs without which the call is blocked, `optional` those of the arguments
-    that the rule reads where they are given.
+    that the rule reads where they are given. Without one of `given` it has nothing to say and is
+    not evaluated. One that `watches` governs no tool, whatever it names.
     """
 
     id: RuleId
@@ -48,6 +49,8 @@ class Custom(Struct, frozen=True, forbid_unknown_fields=True):
     reads: tuple[ReadEntry, ...] = ()
     requires: dict[str, JsonType] = {}
     optional: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    watches: bool = False
 
 
 class Annotation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +124,7 @@ def _senseless(custom: Custom) -> Iterator[Mistake]:
 
 
 def _pointer_mistakes(custom: Custom) -> Iterator[Mistake]:
-    for field in ("requires", "optional"):
+    for field in ("requires", "optional", "given"):
         for index, pointer in enumerate(getattr(custom, field)):
             try:
                 steps = pointers.parse(pointer)
@@ -133,8 +136,9 @@ def _pointer_mistakes(custom: Custom) -> Iterator[Mistake]:
                 yield Mistake(place, "a pointer names a part of the frame")
             elif field == "optional" and steps[:2] != ("action", "arguments"):
                 yield Mistake(place, "only arguments can be optional: /action/arguments/...")
-            elif field == "requires" and "*" in steps:
-                yield Mistake(place, "a required pointer names one place, without `*`")
+            elif field != "optional" and "*" in steps:
+                word = "required" if field == "requires" else "given"
+                yield Mistake(place, f"a {word} pointer names one place, without `*`")
 
 
 def _read_trouble(entry: ReadEntry) -> str | None:

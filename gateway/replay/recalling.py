@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Mapping
+from typing import Any
 
+import msgspec
+from msgspec import Struct
+
+from gateway.domain.assessed import last_assessment
 from gateway.domain.decision import Decision
 from gateway.domain.events import DecisionBody, Event, event_of_decision
 from gateway.domain.fold import Folded, PastEvent, extend, fold
 from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef, CheckReply, reply_of
+from gateway.domain.rule_results import Round
 from gateway.domain.run_state import ActionRecord, Approval, RunState
 from gateway.replay.opening import open_content
 from gateway.storage.keyring import Keyring
@@ -18,6 +24,14 @@ PAGE = 250
 _event = msgspec.json.Decoder(Event)
 _body = msgspec.json.Decoder(DecisionBody)
 _decision = msgspec.json.Decoder(Decision)
+_rounds = msgspec.json.Decoder(tuple[Round, ...])
+
+
+class _Frame(Struct, frozen=True):
+    assessment: dict[str, Any] | None = None
+
+
+_frame = msgspec.json.Decoder(_Frame)
 
 
 class Recalling:
@@ -80,7 +94,7 @@ class Recalling:
         found = await self._decision(project_id, run_id, record)
         if found is None:
             return None
-        seq, body, decision = found
+        seq, body, decision, assessment = found
         asked = None
         if approval is not None:
             url = f"{self._base_url}/v1/approvals/{approval.id}"
@@ -95,16 +109,17 @@ class Recalling:
             approval=asked,
             durability="fsync",
             elapsed_ms=0.0,
+            assessment=assessment,
         )
 
     async def _decision(
         self, project_id: str, run_id: str, record: ActionRecord
-    ) -> tuple[int, DecisionBody, Decision] | None:
+    ) -> tuple[int, DecisionBody, Decision, dict[str, Any] | None] | None:
         if self.journal is not None:
             entry = await self.journal.recall(project_id, run_id, record.event_id)
             if entry is not None:
                 body = _body.decode(entry.draft.body)
-                return entry.seq, body, _decision.decode(entry.draft.content["decision"])
+                return entry.seq, body, *_said(entry.draft.content)
         stored = await self._ledger.event_by_decision(project_id, record.decision_id)
         if stored is None:
             return None
@@ -112,7 +127,7 @@ class Recalling:
         content = await open_content(self._ledger, self._keyring, stored)
         if "decision" not in content:
             return None
-        return event.seq, _body.decode(event.body), _decision.decode(content["decision"])
+        return event.seq, _body.decode(event.body), *_said(content)
 
     async def _fold(self, project_id: str, run_id: str) -> Folded | None:
         """The run folded page by page: the event loop is free between two."""
@@ -125,3 +140,12 @@ class Recalling:
             extend(folded, (PastEvent(e.id, e.seq, e.type, bytes(e.body)) for e in events))
             after = events[-1].seq
         return folded
+
+
+def _said(content: Mapping[str, bytes]) -> tuple[Decision, dict[str, Any] | None]:
+    """The decision and its assessment, which is lost when a part of the frame is."""
+    decision = _decision.decode(content["decision"])
+    if not {"frame", "rounds"} <= content.keys():
+        return decision, None
+    first = _frame.decode(content["frame"]).assessment
+    return decision, last_assessment(first, _rounds.decode(content["rounds"]))

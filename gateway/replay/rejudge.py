@@ -13,20 +13,26 @@ import msgspec
 from msgspec import Struct
 
 from gateway.domain import decision as decisions
+from gateway.domain.assessed import NOTHING_TO_ASSESS, UNASSESSED, Assessed
+from gateway.domain.decision import Decision
 from gateway.domain.events import DecisionBody
 from gateway.domain.frame import Frame
 from gateway.domain.rule_results import EngineInfo, Round, RuleResult
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.port import Engine
+from gateway.intent.port import Assessor
+from gateway.judging.assessing import assess
 from gateway.judging.judgement import judge_frame
 from gateway.replay.differences import first_difference
 from gateway.replay.opening import OpenSecret, keys_of, open_event, read_event
+from gateway.replay.reassess import Finding, reassess, recorded_assessment
 from gateway.storage.ports import Ledger
 
 Outcome = Literal["exact", "diverges"]
 
 _bodies = msgspec.json.Decoder(DecisionBody)
 _frames = msgspec.json.Decoder(Frame)
+_decisions = msgspec.json.Decoder(Decision)
 _rounds = msgspec.json.Decoder(tuple[Round, ...])
 
 
@@ -47,7 +53,8 @@ class Rejudgement(Struct, frozen=True):
     """`decision` are the bytes judged now. `pointer` is where they first differ from the record.
 
     `failures` are the rules whose recorded failure was taken instead of asking the engine, and
-    `engine` is the one that was asked, which may be another than the recorded one.
+    `engine` is the one that was asked, which may be another than the recorded one. `assessment`
+    tells whether the recorded one is what its version says, where an assessor was given to ask.
     """
 
     outcome: Outcome
@@ -55,6 +62,7 @@ class Rejudgement(Struct, frozen=True):
     pointer: str | None
     failures: tuple[str, ...]
     engine: EngineInfo
+    assessment: Finding = "none"
 
 
 async def recorded_decision(
@@ -80,17 +88,50 @@ async def recorded_decision(
         raise NotReplayable(f"the record of the decision is not complete: {error}") from error
 
 
-async def rejudge(engine: Engine, ruleset: Ruleset, recorded: RecordedDecision) -> Rejudgement:
-    """Judge the recorded frame again under `ruleset`, which is the recorded one for a proof."""
+async def rejudge(
+    engine: Engine,
+    ruleset: Ruleset,
+    recorded: RecordedDecision,
+    assessor: Assessor | None = None,
+) -> Rejudgement:
+    """Judge the recorded frame again under `ruleset`, which is the recorded one for a proof.
+
+    The recorded assessment counts. `assessor` is asked whether it is the right one, and about
+    arguments that only this ruleset makes; without it such arguments are not assessed.
+    """
     frame = _frames.decode(recorded.frame)
     answers = _WithFailures(engine, recorded)
-    judgement = await judge_frame(answers, ruleset, frame, recorded.frame)
+    was = _decisions.decode(recorded.decision)
+
+    async def assessed(changed: Frame) -> Assessed:
+        found = recorded_assessment(recorded.rounds, was.arguments_digest, changed)
+        if found is not None:
+            return found
+        if frame.assessment is None and UNASSESSED not in frame.coverage:
+            return NOTHING_TO_ASSESS
+        if assessor is None:
+            return Assessed(failed=True)
+        return await assess(assessor, ruleset, changed)
+
+    judgement = await judge_frame(answers, ruleset, frame, recorded.frame, assess=assessed)
     judged = decisions.encode(judgement.decision)
-    if judged == recorded.decision:
-        return Rejudgement("exact", judged, None, answers.failures, engine.info)
-    was, now = msgspec.json.decode(recorded.decision), msgspec.json.decode(judged)
-    pointer = first_difference(was, now) or ""
-    return Rejudgement("diverges", judged, pointer, answers.failures, engine.info)
+    exact = judged == recorded.decision
+    pointer = None if exact else _first_difference(recorded.decision, judged)
+    same_policy = ruleset.digest == was.policy_digest
+    return Rejudgement(
+        outcome="exact" if exact else "diverges",
+        decision=judged,
+        pointer=pointer,
+        failures=answers.failures,
+        engine=engine.info,
+        assessment=await reassess(
+            assessor, ruleset, frame, recorded.rounds, recorded_policy=same_policy
+        ),
+    )
+
+
+def _first_difference(was: bytes, now: bytes) -> str:
+    return first_difference(msgspec.json.decode(was), msgspec.json.decode(now)) or ""
 
 
 class _WithFailures:

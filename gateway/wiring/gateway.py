@@ -12,6 +12,7 @@ from gateway.ambient import Ambient, SystemAmbient
 from gateway.api.app import build
 from gateway.api.exchange import App
 from gateway.api.parts import Parts
+from gateway.assessing.canary_watch import CanaryWatch
 from gateway.checking.authenticate import KeyCache, pepper
 from gateway.checking.checker import Checker
 from gateway.checking.context_memory import ContextMemory
@@ -28,6 +29,7 @@ from gateway.policies.rulebook import Rulebook
 from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from gateway.wiring.backend import backend
+from gateway.wiring.intent import opened_assessor
 
 PROJECT = "default"
 
@@ -41,6 +43,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     keys: KeyCache
     timers: Timers
     spool_drain: SpoolDrain
+    canary_watch: CanaryWatch
     engine: Engine
     master: bytes
     project_id: str
@@ -77,6 +80,7 @@ async def open_gateway(
         stores = await stack.enter_async_context(chosen.gateway_stores(settings, world, url))
         engine = _engine(settings, counted)
         stack.push_async_callback(engine.close)
+        assessor = await stack.enter_async_context(opened_assessor(settings, counted))
         rulebook = Rulebook(
             chosen.policy_folder(settings),
             engine,
@@ -104,6 +108,7 @@ async def open_gateway(
             recall=stores.recalling.reply,
             context=context,
             spool=spool,
+            assessor=assessor,
             base_url=url,
         )
         await checker.outage.recover()
@@ -145,6 +150,7 @@ async def open_gateway(
                 ambient=world,
                 metrics=counted,
             ),
+            canary_watch=CanaryWatch(assessor, counted),
             engine=engine,
             master=stores.master,
             project_id=await stores.control.project(PROJECT),

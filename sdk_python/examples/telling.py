@@ -80,6 +80,10 @@ def tell(main: Callable[[], dict[str, Any]]) -> None:
         print(f"          {tried['enforced'] or 'no decision'}{rule}{took}")
         if tried["reason"]:
             print(f"          {tried['reason']}")
+        if assessed := tried["assessed"]:
+            print(
+                f"          {assessed['score']:.0%} not what was asked for: {assessed['finding']}"
+            )
     ran = ", ".join(one["tool"] for one in summary["ran"]) or "nothing"
     print(f"  ran     {ran}\n  {summary['ended']}, run {summary['run_id']}")
 
@@ -88,7 +92,8 @@ def _decided(decision: checkrein.Decision | None) -> dict[str, Any]:
     """The decision in short; empty words when there was none."""
     if decision is None:
         nothing = dict.fromkeys(("decision_id", "run_id", "verdict", "enforced", "mode"), "")
-        return {**nothing, "rule": "", "reason": "", "elapsed_ms": None}
+        empty = {"rule": "", "rules": [], "reason": "", "assessed": None, "elapsed_ms": None}
+        return {**nothing, **empty}
     first = decision.reasons[0] if decision.reasons else None
     reason = next((one for one in decision.reasons if one.effect == decision.verdict), first)
     return {
@@ -98,6 +103,22 @@ def _decided(decision: checkrein.Decision | None) -> dict[str, Any]:
         "enforced": decision.enforced,
         "mode": decision.mode,
         "rule": reason.rule if reason else "",
+        "rules": [one.rule for one in decision.reasons if one.effect == decision.verdict],
         "reason": reason.reason if reason else "",
+        "assessed": _assessed(decision.assessment),
         "elapsed_ms": decision.elapsed_ms,
     }
+
+
+def _assessed(assessment: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The Intent Guard's score, and what speaks most against the call; None without one."""
+    if not assessment or assessment["score"] is None:
+        return None
+    signal = next(iter(assessment["signals"]), None)
+    if signal is None:
+        return {"score": assessment["score"], "field": None, "finding": "nothing in particular"}
+    field = signal["field"].removeprefix("/action/").removeprefix("arguments/")
+    finding = f"{field} is {signal['observed']!r}"
+    if signal["expected"] is not None:
+        finding += f", {signal['source']} says {signal['expected']!r}"
+    return {"score": assessment["score"], "field": signal["field"], "finding": finding}

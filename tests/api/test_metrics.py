@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import httpx2
 import pytest
@@ -10,8 +11,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.problems import CODES
+from gateway.assessing.asking import Trouble
 from gateway.domain.verdicts import VERDICTS
-from gateway.telemetry import STEPS, Metrics
+from gateway.telemetry import SCORES, STEPS, Metrics
 from tests.api.asking import check, new_name
 from tests.api.live import Live
 
@@ -21,6 +23,8 @@ WORDS: dict[str, set[str] | None] = {
     "verdict": set(VERDICTS),
     "mode": {"log", "warn", "block"},
     "step": set(STEPS),
+    "at_most": {str(bound) for bound in SCORES},
+    "trouble": set(get_args(Trouble)),
     "code": set(CODES),
     "outcome": {"active", "refused"},
     "le": None,

@@ -19,6 +19,7 @@ from gateway.domain.reply import CheckReply
 from gateway.domain.rule_results import EngineInfo, RuleResult
 from gateway.domain.ruleset import Ruleset
 from gateway.domain.sealing import new_secret
+from gateway.intent.port import Assessor
 from gateway.replay.recalling import Recalling
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.embedded.drain import EmbeddedDrain
@@ -79,6 +80,7 @@ class Bench:
         )
         self.master = new_secret()
         self.spool_bytes = 64 << 20
+        self.assessor: Assessor | None = None
 
     async def open(self) -> Bench:
         self.control = EmbeddedControl(self.folder / "control.db", self.ambient)
@@ -114,6 +116,7 @@ class Bench:
             base_url="http://gateway",
             context=context,
             spool=self.spool,
+            assessor=self.assessor,
             **parts,
         )
         self.outage = self.checker.outage

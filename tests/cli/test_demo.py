@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.cli.stories import STORIES, attempts, ran, surprises
+from gateway.cli.stories import STORIES, assessed, attempts, ran, surprises
 from tests.cli.commands import Done, checkrein
 
 NAMES = {story.name for story in STORIES}
@@ -96,6 +96,28 @@ def test_a_loop_that_never_ends_is_said() -> None:
     happened = summary(("block", "block"), ("block", "block"), ran=2)
 
     assert len(list(surprises(loop, "block", happened))) == 2
+
+
+def test_a_rule_that_is_not_the_first_to_speak_has_caught_it_too() -> None:
+    happened = summary(("block", "block"), ran=0)
+    (tried,) = happened["tried"]
+    rule = tried["rule"]
+    several = {**happened, "tried": [{**tried, "rule": "a.first", "rules": ["a.first", rule]}]}
+    another = {**happened, "tried": [{**tried, "rules": ["a.first"]}]}
+
+    assert list(surprises(STORIES[0], "block", several)) == []
+    assert list(surprises(STORIES[0], "block", another)) != []
+
+
+def test_what_the_intent_guard_says_is_told_where_it_doubts_a_call() -> None:
+    happened = summary(("block", "block"), ("allow", "allow"), ran=1)
+    sure = {"score": 0.97, "field": "/action/tool", "finding": "is_refund is True, plan says False"}
+    happened["tried"][0]["assessed"] = sure
+    happened["tried"][1]["assessed"] = {**sure, "score": 0.1}
+
+    assert assessed(happened) == [
+        f"{happened['tried'][0]['tool']}: 97% not what was asked for; {sure['finding']}"
+    ]
 
 
 def test_like_calls_are_told_together() -> None:

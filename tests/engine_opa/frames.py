@@ -126,6 +126,7 @@ class Frames:
             environment=rng.choice(["production", "staging", "elsewhere"]),
             now_ns=rng.randint(10**18, 2 * 10**18),
             state=self._state(),
+            assessment=self._assessment(arguments),
         )
         return frames.encode(frame)
 
@@ -195,6 +196,38 @@ class Frames:
             denials_in_a_row=rng.choice([0, 0, 0, 1, 2, 3, 4, 5, 6]),
             budgets=budgets,
         )
+
+    def _assessment(self, arguments: dict[str, Any]) -> dict[str, Any] | None:
+        """What the Intent Guard could say: its texts and values are an agent's and a page's."""
+        rng = self._rng
+        if self._chance(0.5):
+            return None
+        chances = (None, 0.0, 0.5, 0.899999, 0.9, 0.95, 1.0)
+        signals = [
+            {
+                "check": rng.choice(["plan.value", "direction", "attribution.sentence"]),
+                "field": rng.choice(
+                    ["/action/tool", *(f"/action/arguments/{name}" for name in arguments)]
+                ),
+                "observed": self._value(2),
+                "expected": self._value(2),
+                "source": rng.choice(
+                    ["request", "plan", "plan.text", "schema", "history", f"context:{self._text()}"]
+                ),
+                "trusted": self._chance(0.5),
+                "contribution": rng.choice(chances[1:]),
+            }
+            for _ in range(rng.randint(0, 2))
+        ]
+        return {
+            "score": rng.choice(chances),
+            "threshold": rng.choice([None, 0.9, 0.9, 0.8]),
+            "heads": {name: rng.choice(chances) for name in ("plan", "attribution", "consistency")},
+            "coverage": {"request": True, "plan": "text", "context": "both", "truncated": []},
+            "signals": signals,
+            "version": "v",
+            "raw": {"plan": 1.5, "attribution": None, "consistency": -0.25},
+        }
 
     def _recipients(self) -> Any:
         people = self._rng.choices(PEOPLE, k=self._rng.randint(0, 3))

@@ -67,6 +67,20 @@ def test_a_frame_is_joined_to_the_byte(arguments, request, context, history, sta
     assert content.join(content.split(parts)) == parts
 
 
+def test_what_signals_repeat_is_a_part_of_its_own():
+    """S11: it repeats what agents and people wrote; the score beside it does not."""
+    signals = [{"field": "/action/arguments/to", "observed": "dario", "expected": "dana"}]
+    assessment = {"score": 0.97, "signals": signals, "version": "v"}
+    frame = frames.encode(make.frame(make.ruleset(), assessment=assessment))
+
+    parts = content.split({"frame": frame})
+
+    assert msgspec.json.decode(parts["frame/assessment/signals"]) == signals
+    left = msgspec.json.decode(parts["frame"])["assessment"]
+    assert left == {**assessment, "signals": None}
+    assert content.join(parts) == {"frame": frame}
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["frame", "observation", "output", "error"]),

@@ -48,13 +48,6 @@ def test_a_golden_case_that_cannot_be_read_is_an_error(tmp_path):
     ("manifest", "expected"),
     [
         (
-            PRODUCTION + "    thresholds: {intnt: 0.8}\n",
-            (
-                "policy.yaml:4: environments.production.thresholds.intnt: no assessment has a score"
-                " `intnt` (did you mean `intent`?)"
-            ),
-        ),
-        (
             MANIFEST + "tools:\n  - {match: y.*, side_effects: [payment]}\n",
             "policy.yaml:4: tools.0: no rule is for `y.*`: the environment's defaults decide",
         ),

@@ -72,7 +72,23 @@ def test_all_mistakes_come_at_once():
         ("environments: {}", "expected `object` of length >= 1"),
         ("environments: {a: {}}", "`mode` is missing"),
         ("environments: {a: {mode: log, defaults: {read: modify}}}", "`modify` is not one of"),
-        ("environments: {a: {mode: log, thresholds: {intent: 2}}}", "<= 1"),
+        ("environments: {a: {mode: log, thresholds: {read: 2}}}", "<= 1"),
+        (
+            "environments: {a: {mode: log, thresholds: {paymnt: 0.5}}}",
+            "environments.a.thresholds.paymnt: `paymnt` is not one of read,",
+        ),
+        (
+            "environments: {a: {mode: log, projects: {p: {thresholds: {intent: 0.5}}}}}",
+            "environments.a.projects.p.thresholds.intent: `intent` is not one of",
+        ),
+        (
+            "environments: {a: {mode: log, projects: {p: {calibration: {scor: {}}}}}}",
+            "`scor` is not one of score, plan, attribution, consistency (did you mean `score`?)",
+        ),
+        (
+            "environments: {a: {mode: log, projects: {p: {calibration: {score: {slope: 0}}}}}}",
+            "expected `float` > 0",
+        ),
     ],
 )
 def test_what_is_incomplete_is_refused(text, words):

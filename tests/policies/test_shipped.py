@@ -23,6 +23,8 @@ EXPECTED = {
     "budgets.run_budget",
     "destructive.shell",
     "destructive.sql",
+    "intent.mismatch",
+    "intent.mismatch_elsewhere",
     "loops.calls_in_run",
     "loops.denials_in_a_row",
     "loops.identical_calls",

@@ -17,8 +17,9 @@ BOUND_OF = {
 }
 # Queues that count for themselves what is in them, and refuse more: where, and by what.
 COUNTED = {
+    "assessing/assessor.py deque": "waiting_bytes",
+    "children/process.py deque": "waiting_bytes",
     "engines/embedded/pool.py deque": "waiting_bytes",
-    "engines/embedded/process.py deque": "waiting_bytes",
     "storage/embedded/writer.py SimpleQueue": "queued_max",
     "storage/server/redis/lane.py deque": "WAITING_MAX",
     "storage/spool.py SimpleQueue": "queued_max",

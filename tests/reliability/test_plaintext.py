@@ -71,7 +71,9 @@ def test_nothing_that_an_agent_or_a_person_wrote_is_on_the_disk_in_clear(gateway
 def _send_all(wire: Wire, say: Canaries, run: str) -> None:
     reply = wire.check(**_body(say, run))
     assert reply.status == 200, reply
-    assert reply.json["enforced"] == "allow", reply
+    # The plan differs from the call, and where the Intent Guard says so, it repeats both.
+    assert reply.json["enforced"] in ("allow", "warn"), reply
+    assert reply.json["assessment"] is None or reply.json["assessment"]["signals"], reply
     result = {
         "status": "failed",
         "output": {say.key("output key"): [say("output")]},
@@ -107,7 +109,11 @@ def _body(say: Canaries, run: str) -> dict[str, Any]:
             "reasoning": say("reasoning"),
             "plan": {
                 "text": say("plan"),
-                "arguments": {say.key("plan argument key"): say("plan argument")},
+                # A plan that differs from the call: what is observed and expected is content too.
+                "arguments": {
+                    say.key("plan argument key"): say("plan argument"),
+                    "text": say("another argument than the call's"),
+                },
             },
         },
         "context": [

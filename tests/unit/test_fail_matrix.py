@@ -11,9 +11,10 @@ from checkrein._trouble import StoreAway, Unreachable
 
 from gateway.domain.fail_matrix import PARTS, consequence
 from gateway.domain.judge import judge
-from gateway.domain.rule_results import RuleResult
-from gateway.domain.ruleset import Environment, JournalMode
+from gateway.domain.rule_results import EngineInfo, RuleResult
+from gateway.domain.ruleset import Environment, JournalMode, Ruleset
 from gateway.domain.verdicts import SIDE_EFFECTS, STOPPING, FailMode, Mode
+from gateway.judging.judgement import judge_frame
 from tests import make
 
 NAMES = ("development", "staging", "production", "eu")
@@ -28,6 +29,23 @@ ENVIRONMENTS = [
     for fail in FAILS
     for journal in get_args(JournalMode)
 ]
+
+
+class SayingNothing:
+    """The engine's seam, with rules that agree to everything."""
+
+    info = EngineInfo("nothing", "1", "c")
+
+    async def load(self, ruleset: Ruleset) -> None:
+        return
+
+    async def evaluate(
+        self, ruleset: Ruleset, rules: tuple[str, ...], frame: bytes
+    ) -> tuple[RuleResult, ...]:
+        return tuple(RuleResult(rule) for rule in rules)
+
+    async def close(self) -> None:
+        return
 
 
 @pytest.mark.parametrize("effect", SIDE_EFFECTS)
@@ -58,6 +76,30 @@ def test_for_a_rule_that_fails_it_says_what_the_judgement_does(effect):
         assert frame.action.side_effects == [effect]
         assert told.runs == (decision.enforced not in STOPPING)
         assert f"`{decision.enforced}`" in told.told
+
+
+@pytest.mark.parametrize("effect", SIDE_EFFECTS)
+async def test_where_the_intent_guard_fails_it_says_what_the_judgement_does(effect):
+    """A rule that reads the assessment fails; one that does not is asked, and alone decides."""
+    for environment in ENVIRONMENTS:
+        rules = make.ruleset(
+            make.rule("reads", tools=("x.*",), needs=frozenset({"assessment"})),
+            make.rule("other", tools=("x.*",)),
+            environments={"production": environment},
+            tools=(make.payment_tool(match="x.*", side_effects=[effect]),),
+        )
+        frame = make.frame(rules, make.check("x.call"), coverage=["assessment"])
+
+        judgement = await judge_frame(SayingNothing(), rules, frame)
+
+        decision = judgement.decision
+        told = consequence("intent", "production", environment, effect)
+        assert told.runs == (decision.enforced not in STOPPING)
+        assert f"`{decision.enforced}`" in told.told
+        assert [(reason.rule, reason.enforced) for reason in decision.reasons] == [
+            ("reads", decision.enforced)
+        ]
+        assert decision.degraded == ("assessment",)
 
 
 @pytest.mark.parametrize("name", NAMES)

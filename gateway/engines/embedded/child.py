@@ -4,7 +4,7 @@ Runs as a script of the standard library and regorus alone, so that it stays sma
 its socket does the thinking; here, requests are answered in order, and whatever native code does
 beyond its limits ends the process.
 
-A request is REQUEST and a payload, a reply REPLY and a payload of UTF-8 text.
+Requests and replies are as `caged` has them, the payload of a reply is UTF-8 text.
 
     HELLO     first reply, once regorus is there
     BASE      payload JSON: data that engines share
@@ -20,84 +20,37 @@ from __future__ import annotations
 
 import marshal
 import os
-import resource
-import signal
-import struct
 import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-# Length of the payload, operation, number of the request, engine or base, first rule.
-REQUEST: Final = struct.Struct("!IBIIH")
-# Length of the payload, kind, number of the request, rule.
-REPLY: Final = struct.Struct("!IBIH")
+if __name__ == "__main__":
+    # A script knows no place to import from but the one that it is given.
+    sys.path += sys.argv[1].split(os.pathsep)
+
+from gateway.children import caged
 
 BASE, PREPARE, EVALUATE, DROP, FORGET = range(5)
 HELLO, DONE, REFUSED, ALL, ONE, FAILED, TOO_LARGE = range(7)
-# Added to a kind: this process has become large and wishes to be replaced.
-TIRED: Final = 0x80
 WHOLE: Final = 0xFFFF
 
 ENTRY: Final = "data.checkrein.entry"
 # The place and the reason stand first, a trace of the engine's own after them.
 COMPLAINT_CHARS: Final = 4096
-READ_BYTES: Final = 1 << 18
-PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
     """Arguments: import path, socket, parent, memory in bytes, CPU seconds (evaluate, prepare),
     reply in bytes, resident memory in bytes."""
-    folders, *numbers = sys.argv[1:]
-    fd, parent, memory, *limits = (float(number) for number in numbers)
-    _follow(int(parent))
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.path += folders.split(os.pathsep)
+    fd, parent, memory, *limits = (float(number) for number in sys.argv[2:])
+    caged.follow(int(parent))
+    caged.limit_memory(int(memory))
 
     import regorus  # noqa: PLC0415 - after the limits
 
-    memory_in_use = _memory_gauge()
-    _close_doors()
+    memory_in_use = caged.memory_gauge()
+    caged.close_doors()
     _Evaluator(int(fd), regorus, memory_in_use, *limits).serve()
-
-
-def _follow(parent: int) -> None:
-    """End with the parent, and only with it: signals to the group are meant for the parent."""
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-def _memory_gauge() -> Callable[[], int]:
-    """What says how many bytes of memory are resident.
-
-    Not the kernel's peak (`ru_maxrss`) where there is another way: a process inherits that from
-    whoever started it, so that the child of a large gateway would seem large from the beginning.
-    """
-    if sys.platform != "linux":
-        unit = 1 if sys.platform == "darwin" else 1024
-        return lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    statm = os.open("/proc/self/statm", os.O_RDONLY)
-    page = os.sysconf("SC_PAGE_SIZE")
-    return lambda: int(os.pread(statm, 128, 0).split()[1]) * page
-
-
-def _close_doors() -> None:
-    """From here on no file or connection can be opened, no process started, nothing written.
-
-    What is open stays open, whatever its number.
-    """
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    if hasattr(resource, "RLIMIT_NPROC"):
-        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 
 
 class _Evaluator:
@@ -127,26 +80,16 @@ class _Evaluator:
     def serve(self) -> None:
         """Answer until the other end closes."""
         self._reply(HELLO, 0, "")
-        waiting = bytearray()
-        while chunk := os.read(self._fd, READ_BYTES):
-            waiting += chunk
-            at = 0
-            while len(waiting) - at >= REQUEST.size:
-                length, operation, number, key, first = REQUEST.unpack_from(waiting, at)
-                start, end = at + REQUEST.size, at + REQUEST.size + length
-                if end > len(waiting):
-                    break
-                self._number = number
-                self._answer(operation, key, first, waiting[start:end])
-                at = end
-            del waiting[:at]
+        for operation, number, key, first, payload in caged.requests(self._fd):
+            self._number = number
+            self._answer(operation, key, first, payload)
 
     def _answer(self, operation: int, key: int, first: int, payload: bytearray) -> None:
         if operation == EVALUATE:
             self._evaluate(key, first, payload)
             return
         before = self._memory_in_use()
-        _limit(self._prepare_seconds)
+        caged.limit_cpu(self._prepare_seconds)
         refusal = ""
         try:
             if operation == BASE:
@@ -157,7 +100,7 @@ class _Evaluator:
                 (self._engines if operation == DROP else self._bases).pop(key, None)
         except RuntimeError as error:
             refusal = str(error) or "refused"
-        _limit(0)
+        caged.limit_cpu(0)
         # What engines need is no reason to be replaced; a successor would need it too.
         self._resident_bytes += 2 * (self._memory_in_use() - before)
         self._reply(REFUSED if refusal else DONE, 0, refusal)
@@ -185,7 +128,7 @@ class _Evaluator:
             self._reply(REFUSED, 0, "not prepared")
             return
         prepared, count = known
-        _limit(self._evaluate_seconds)
+        caged.limit_cpu(self._evaluate_seconds)
         try:
             engine = prepared.clone()
             engine.set_input_json(frame.decode())
@@ -195,7 +138,7 @@ class _Evaluator:
             if first != WHOLE or not self._all(engine.clone()):
                 for rule in range(0 if first == WHOLE else first, count):
                     self._one(engine.clone(), rule)
-        _limit(0)
+        caged.limit_cpu(0)
 
     def _all(self, engine: Any) -> bool:
         try:
@@ -220,16 +163,8 @@ class _Evaluator:
 
     def _reply(self, kind: int, rule: int, text: str) -> None:
         if self._number % 16 == 0 and self._memory_in_use() > self._resident_bytes:
-            kind |= TIRED
-        payload = text.encode()
-        message = REPLY.pack(len(payload), kind, self._number, rule) + payload
-        while message:
-            message = message[os.write(self._fd, message) :]
-
-
-def _limit(seconds: float) -> None:
-    """From now on so much CPU, until the next call; native code ends with the process."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+            kind |= caged.TIRED
+        caged.reply(self._fd, kind, self._number, rule, text.encode())
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.children.process import Process
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.embedded import child
 from gateway.engines.embedded.limits import Limits
 from gateway.engines.embedded.plans import Plan, plan
-from gateway.engines.embedded.process import Process
 from gateway.engines.embedded.requests import Order
+from gateway.engines.embedded.starting import how_to_start
 from gateway.engines.examining import examined
 from gateway.errors import EngineUnavailable, PolicyInvalid
 
@@ -24,7 +25,7 @@ async def compiled(base: int, ruleset: Ruleset, limits: Limits) -> Plan:
 
 async def _try_out(made: Plan, limits: Limits) -> str:
     """Compile all rules at once, where a crash harms nobody; the complaint, or nothing."""
-    process = Process(limits, lambda _: None)
+    process = Process(how_to_start(limits), lambda _: None)
     try:
         await process.start()
         for operation, payload in (

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import structlog
 
+from gateway.children.process import Ask, Process
 from gateway.engines.embedded import child
 from gateway.engines.embedded.limits import Limits
-from gateway.engines.embedded.process import Process
-from gateway.engines.embedded.requests import Evaluation, Order, Prepared, Request
+from gateway.engines.embedded.requests import Evaluation, Order, Prepared
+from gateway.engines.embedded.starting import how_to_start
 from gateway.errors import EngineUnavailable
 
 # Rules over which so many processes ended in a row, while preparing them, rest for a while.
@@ -147,7 +148,7 @@ class Pool:
         failures = 0
         while not self._closed and (self._serving is None or self._spare is None):
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-            process = Process(self._limits, self._on_end, self._on_tired)
+            process = Process(how_to_start(self._limits), self._on_end, self._on_tired)
             try:
                 await process.start()
             except EngineUnavailable:
@@ -174,7 +175,7 @@ class Pool:
         pending = process.take()
         self._step_back(process)
         guilty = pending[0] if pending else None
-        if guilty is not None and not isinstance(guilty, Evaluation):
+        if isinstance(guilty, Order):
             self._blame_order(guilty)
         self._do(self._bury(process, guilty))
         self._again(pending[1:])
@@ -198,7 +199,7 @@ class Pool:
             self._spare = None
         self._fill()
 
-    async def _bury(self, process: Process, guilty: Request | None) -> None:
+    async def _bury(self, process: Process, guilty: Ask | None) -> None:
         cause = await process.cause()
         if process in self._retired:
             self._retired.discard(process)
@@ -217,7 +218,7 @@ class Pool:
     def _is_banned(self, prepared: Prepared) -> bool:
         return prepared.banned_until > asyncio.get_running_loop().time()
 
-    def _again(self, requests: list[Request]) -> None:
+    def _again(self, requests: list[Ask]) -> None:
         for request in requests:
             if isinstance(request, Evaluation):
                 self.submit(request)

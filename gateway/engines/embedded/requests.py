@@ -8,6 +8,7 @@ from typing import Final
 from gateway.domain.rule_results import Failure
 from gateway.engines.complaints import Failed, readable
 from gateway.engines.embedded import child
+from gateway.errors import EngineUnavailable
 
 # An evaluation that ended so many processes is not tried again, however many rules are left.
 DEATHS_MAX: Final = 4
@@ -58,6 +59,10 @@ class Order:
         if self.done and not self.done.done():
             self.done.set_result(payload.decode() if kind == child.REFUSED else "")
         return True
+
+    def abandoned(self) -> None:
+        if self.done and not self.done.done():
+            self.done.set_exception(EngineUnavailable("the evaluator ended"))
 
 
 class Evaluation:
@@ -115,6 +120,9 @@ class Evaluation:
             raise ValueError(f"a reply of kind {kind}")
         return self._settle()
 
+    def abandoned(self) -> None:
+        """Whoever looks after the processes tries it again, or blames it."""
+
     def blame(self, cause: Failure) -> bool:
         """A process ended over this evaluation; whether something is left to be tried.
 
@@ -144,6 +152,3 @@ class Evaluation:
         if finished and not self.done.done():
             self.done.set_result(None)
         return finished
-
-
-Request = Order | Evaluation

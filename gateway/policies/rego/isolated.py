@@ -11,11 +11,14 @@ from pathlib import Path
 ENVIRONMENT = {"RUST_BACKTRACE": "0", "LC_ALL": "C.UTF-8"}
 
 
-def command(script: Path, modules: tuple[str, ...], *arguments: str) -> list[str]:
-    """The command line for `script`; its first argument is where `modules` can be imported from."""
-    folders = os.pathsep.join(dict.fromkeys(_folder(module) for module in modules))
+def command(
+    script: Path, modules: tuple[str, ...], *arguments: str, folders: tuple[str, ...] = ()
+) -> list[str]:
+    """The command line for `script`; its first argument is where `modules` can be imported from,
+    and what lies in `folders`."""
+    places = os.pathsep.join(dict.fromkeys((*map(_folder, modules), *folders)))
     options = ["-I", "-S", "-B", "-X", "utf8"]
-    return [sys.executable, *options, str(script), folders, *arguments]
+    return [sys.executable, *options, str(script), places, *arguments]
 
 
 def _folder(module: str) -> str:
