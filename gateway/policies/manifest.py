@@ -24,6 +24,25 @@ DefaultVerdict = Literal["allow", "warn", "require_approval", "block", "halt"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
+class CalibrationEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """score -> sigmoid(slope * log-odds + intercept), learnt from so many labels."""
+
+    slope: Annotated[float, Meta(gt=0, description="1 leaves the log-odds as they are.")] = 1.0
+    intercept: Annotated[float, Meta(description="Added to the log-odds.")] = 0.0
+    labels: Annotated[int, Meta(ge=0, description="How many labels it was learnt from.")] = 0
+
+
+class ProjectEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is a project's own in an environment."""
+
+    thresholds: Annotated[
+        dict[str, Share], Meta(description="By side effect or `*`, over the environment's.")
+    ] = {}
+    calibration: Annotated[
+        dict[str, CalibrationEntry], Meta(description="Of the `score`, from the project's labels.")
+    ] = {}
+
+
 class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """An environment as written. `stages` says per rule how far it has come here."""
 
@@ -52,6 +71,9 @@ class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 3600
     thresholds: Annotated[
         dict[str, Share], Meta(description="From which score of an assessment rules act.")
+    ] = {}
+    projects: Annotated[
+        dict[str, ProjectEntry], Meta(description="Project id to what is its own here.")
     ] = {}
     stages: Annotated[
         dict[str, Mode], Meta(description="Rule id to stage, in place of the rule's own.")
