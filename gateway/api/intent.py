@@ -99,11 +99,14 @@ class CalibrateReply(Struct, frozen=True):
     """The proposal, what it would have done, and `block`, which belongs in policy.yaml at
     `environments.<environment>.projects.<project_id>`. Nothing changes before it stands there.
 
+    It is made from what the policy version `policy_digest` says now.
+
     `isotonic` is the table that 1,000 labels make; policy.yaml has no place for it.
     """
 
     considered: Considered
     project_id: str
+    policy_digest: str | None
     side_effect: str
     proposal: Proposal
     preview: Preview | None
@@ -158,6 +161,7 @@ class _Read(Struct, frozen=True):
     considered: Considered
     points: tuple[Point, ...]
     now: Current
+    policy_digest: str | None
 
 
 async def _report(parts: Parts, call: Call) -> Answer:
@@ -207,6 +211,7 @@ def _proposed(project_id: str, ask: CalibrateAsk, read: _Read) -> CalibrateReply
     return CalibrateReply(
         considered=read.considered,
         project_id=project_id,
+        policy_digest=read.policy_digest,
         side_effect=ask.side_effect,
         proposal=found,
         preview=None
@@ -279,7 +284,8 @@ async def _history(
         platt_of=platt_of,
     )
     now = Current() if ruleset is None else await of_version(ruleset.digest)
-    return _Read(_considered(environment, found), found.points, now)
+    digest = None if ruleset is None else ruleset.digest
+    return _Read(_considered(environment, found), found.points, now, digest)
 
 
 def _considered(environment: str, found: History) -> Considered:
