@@ -130,12 +130,8 @@ def _tells(stored: StoredEvent) -> bool:
 
 
 def _parts(stored: StoredEvent) -> dict[str, str]:
-    """The content that is looked at: of a frame not what the agent wrote."""
-    return {
-        name: key
-        for name, key in stored.blob_keys.items()
-        if name in ("frame", "observation") or name.startswith("frame/assessment")
-    }
+    """The content that is looked at: of a frame what is left once an agent's words are cut out."""
+    return {n: key for n, key in stored.blob_keys.items() if n in ("frame", "observation")}
 
 
 def _judged(
