@@ -20,7 +20,6 @@ from gateway.calibrating.points import Point
 from gateway.calibrating.proposal import Proposal
 from gateway.calibrating.weights import labelled
 from gateway.domain.verdicts import SIDE_EFFECTS
-from gateway.errors import BadRequest
 from gateway.storage.ports import Caller
 
 LIMIT: Final = 1_000
@@ -46,12 +45,12 @@ class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PreviewAsk(Struct, frozen=True, forbid_unknown_fields=True):
-    """A threshold to try on history, or a budget to find one for: either of them."""
+    """A threshold to try on history; without one, the threshold that keeps the budget."""
 
     environment: Word | UnsetType = UNSET
     side_effect: SideEffect = "*"
     threshold: Threshold | None = None
-    budget: Budget | None = None
+    budget: Budget = 0.05
     limit: Newest = LIMIT
 
 
@@ -174,13 +173,10 @@ async def _report(parts: Parts, call: Call) -> Answer:
 
 async def _preview(parts: Parts, call: Call) -> Answer:
     ask: PreviewAsk = call.body
-    if (ask.threshold is None) == (ask.budget is None):
-        detail = "Give either threshold or budget."
-        raise BadRequest("value_out_of_range", detail, pointer="/threshold")
     read = await _history(parts, call.caller, ask)
     of_class = curve.of_effect(read.points, ask.side_effect)
     threshold, basis, reason = ask.threshold, None, ""
-    if ask.budget is not None:
+    if threshold is None:
         chosen = await asyncio.to_thread(proposal.choose, of_class, ask.budget)
         basis, reason = chosen.basis, chosen.reason
         threshold = None if chosen.base is None else read.now.calibration.apply(chosen.base)
@@ -342,7 +338,8 @@ INTENT_PREVIEW: Final = _endpoint(
     summary="Try a threshold on history",
     description=(
         "How many of the newest decisions a threshold would have caught, and how many of these "
-        "people marked fine. Instead of a threshold a budget of false positives may be given."
+        "people marked fine. Without a threshold it is the one that keeps a budget of false "
+        "positives."
     ),
     body=PreviewAsk,
     reply=PreviewReply,

@@ -18,8 +18,10 @@ from gateway.calibrating.points import Point, rounded, truth_of
 from gateway.calibrating.stages import Name, Stage, stage_of
 from gateway.calibrating.weights import Labelled, is_selective, labelled, without
 
-# No labeller moves a threshold further than this from where the others alone would put it.
+# No labeller moves a threshold further than this beyond what the others' labels leave open.
 INFLUENCE_MAX: Final = 0.05
+# By so many times the budget is off before it is no chance any more, with thirty labels or so.
+OPEN: Final = 3
 FROM_LABELS: Final = ("project", "refit", "isotonic")
 
 Basis = Literal["labels", "history"]
@@ -155,23 +157,37 @@ def _from_labels(points: Sequence[Point], found: Sequence[Labelled], budget: flo
     whole = _quantile(fine, budget)
     if whole is None:
         return Chosen(None, "labels", len(fine), _too_few(len(fine), budget))
-    others: dict[str, float] = {}
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
     for name in sorted({name for each in found for name in each.labellers}):
         rest = [e for e in labelled(without(points, name)) if e.truth == "aligned"]
-        base = _quantile(rest, budget)
-        if base is None:
+        if _quantile(rest, budget) is None:
             text = f"without labeller {name} {_too_few(len(rest), budget)}; nobody decides alone"
             return Chosen(None, "labels", len(fine), text)
-        others[name] = base
-    lowest, highest = max(others.values()) - INFLUENCE_MAX, min(others.values()) + INFLUENCE_MAX
+        low[name], high[name] = _band(rest, budget)
+    lowest, highest = max(low.values()), min(high.values())
     if lowest > highest:
-        usual = sorted(others.values())[len(others) // 2]
-        name = max(others, key=lambda each: abs(others[each] - usual))
-        text = f"with labeller {name} it would be about {usual:.3f}, without {others[name]:.3f}"
+        middle = {name: (low[name] + high[name]) / 2 for name in low}
+        usual = sorted(middle.values())[len(middle) // 2]
+        name = max(middle, key=lambda each: abs(middle[each] - usual))
+        text = f"with labeller {name} it would be about {usual:.3f}, without {middle[name]:.3f}"
         return Chosen(None, "labels", len(fine), f"the labellers disagree: {text}")
     held = rounded(min(max(whole, lowest), highest))
-    text = "" if held == whole else f"held at {held}: one labeller alone would have made it {whole}"
-    return Chosen(held, "labels", len(fine), text)
+    text = f"held at {held}: one labeller alone would have made it {whole}"
+    return Chosen(held, "labels", len(fine), "" if held == whole else text)
+
+
+def _band(fine: Sequence[Labelled], budget: float) -> tuple[float, float]:
+    """Where a threshold may lie as far as these labels say: between those of three times and of a
+    third of the budget, and a little further. Few labels tell little, so their band is wide: up
+    to their highest score."""
+    lower = _quantile(fine, min(OPEN * budget, 1.0))
+    upper = _quantile(fine, budget / OPEN)
+    most = max(each.point.base for each in fine)
+    return (
+        (lower or 0.0) - INFLUENCE_MAX,
+        (most if upper is None else upper) + INFLUENCE_MAX,
+    )
 
 
 def _quantile(fine: Sequence[Labelled], budget: float) -> float | None:

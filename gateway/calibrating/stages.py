@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gateway.calibrating.weights import Labelled, effective
+from gateway.calibrating.weights import LABELS_MIN, Labelled, effective
 
 Name = Literal["global", "shift", "project", "refit", "isotonic"]
 
@@ -18,8 +18,9 @@ class Stage(Struct, frozen=True):
 
     `global`: the shipped calibration alone. `shift`: a shift, held near it. `project`: a threshold
     from labels, and a calibration of two numbers. `refit`: enough to train with, which nothing
-    here does. `isotonic`: enough for a table. `reason` says what the next one lacks. `effective`
-    is how many labels count once no labeller outweighs the others.
+    here does. `isotonic`: enough for a table. `reason` says what the next one lacks. `labellers`
+    gave ten labels or more; `effective` is how many labels count once none of them outweighs the
+    others.
     """
 
     name: Name
@@ -34,11 +35,12 @@ class Stage(Struct, frozen=True):
 def stage_of(found: Sequence[Labelled]) -> Stage:
     """The stage of these labels."""
     truths = Counter(each.truth for each in found)
+    given = Counter(name for each in found for name in each.labellers)
     counted = {
         "labels": len(found),
         "aligned": truths["aligned"],
         "misaligned": truths["misaligned"],
-        "labellers": len({name for each in found for name in each.labellers}),
+        "labellers": sum(count >= LABELS_MIN for count in given.values()),
     }
     weighing = round(min(effective(found), sum(each.weight for each in found)), 1)
     name, reason = _name(weighing=weighing, **counted)
@@ -57,7 +59,8 @@ def _name(
     if aligned < 50:
         return "shift", f"{aligned} aligned; a threshold of the project's own needs 50"
     if labellers < 2:
-        return "shift", "all labels are one labeller's; a threshold of the project's own needs two"
+        text = f"needs two labellers with {LABELS_MIN} labels or more"
+        return "shift", f"{labellers} of them; a threshold of the project's own {text}"
     if weighing < 50:
         text = "one labeller outweighs the others, or some labels stand for too many calls"
         return "shift", f"the labels count as {weighing:g} only, and 50 are needed: {text}"

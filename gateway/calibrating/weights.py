@@ -18,6 +18,9 @@ from gateway.calibrating.points import REVIEW_SHARE, Point, Truth, for_review, t
 # The most that one labeller's labels weigh among four or more; among two or three it is a half.
 LABELLER_SHARE: Final = 0.3
 FEW_SHARE: Final = 0.5
+# Whoever gave fewer labels is neither a second opinion nor a danger: their labels count as they
+# are, and nobody is cut down to them.
+LABELS_MIN: Final = 10
 # A group's labels stand for at most so many times the group that is labelled best.
 RATIO_MAX: Final = 1 / REVIEW_SHARE
 # So many labels of calls that chance chose, before these alone stand for what was let through.
@@ -72,7 +75,8 @@ def caps(totals: Mapping[str, float]) -> dict[str, float]:
 
     The heaviest are cut until none weighs more than the share of what is left of all.
     """
-    ordered = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))
+    known = [(name, total) for name, total in totals.items() if total >= LABELS_MIN]
+    ordered = sorted(known, key=lambda pair: (-pair[1], pair[0]))
     share = LABELLER_SHARE if len(ordered) > 3 else FEW_SHARE
     if len(ordered) < 2:
         return dict.fromkeys(totals, 1.0)
@@ -85,7 +89,7 @@ def caps(totals: Mapping[str, float]) -> dict[str, float]:
         level = share * rest / (1 - share * cut)
         if level >= ordered[cut][1]:
             break
-    return {name: min(1.0, level / total) for name, total in ordered if total}
+    return dict.fromkeys(totals, 1.0) | {name: min(1.0, level / total) for name, total in ordered}
 
 
 def _representing(points: Sequence[Point], known: Sequence[Point]) -> list[float]:

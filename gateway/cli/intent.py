@@ -69,7 +69,11 @@ def report(screen: Screen, environment: str | None, limit: int) -> int:
 @environment_option
 @effect_option
 @click.option("--threshold", type=click.FloatRange(0, 1), help="A threshold to try.")
-@click.option("--budget", type=click.FloatRange(0.001, 0.5), help="Or a share of false positives.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(0.001, 0.5),
+    help="Or a share of false positives. Default: 0.05",
+)
 @limit_option
 @answering
 def preview(

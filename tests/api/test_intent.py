@@ -110,12 +110,6 @@ def test_a_preview_of_a_threshold_counts_what_people_said(live: Live, ids: list[
     assert by_budget["preview"]["caught"] == 9
 
 
-def test_a_preview_is_of_a_threshold_or_of_a_budget(live: Live) -> None:
-    with live.client() as client:
-        for asked in ({}, {"threshold": 0.5, "budget": 0.05}):
-            problem(client.post("/v1/intent/preview", json=asked), 400, "value_out_of_range")
-
-
 def test_a_proposal_is_a_block_of_the_policy_and_changes_nothing(
     live: Live, ids: list[str]
 ) -> None:

@@ -13,6 +13,8 @@ from gateway.calibrating.proposal import choose, propose
 from tests.calibrating.cases import SHAPES, history, point
 
 ROUNDS = 60
+# A hundred, and so many more that fifty of them are fine nearly always.
+LABELS = 110
 FRESH = 2_000
 
 
@@ -22,14 +24,14 @@ def test_a_budget_of_five_percent_with_a_hundred_labels_gives_at_most_seven(shap
     chance = random.Random(f"budget {shape}")
     rates = []
     for _ in range(ROUNDS):
-        found = choose(history(chance, SHAPES[shape], labels=120), 0.05)
+        found = choose(history(chance, SHAPES[shape], labels=LABELS), 0.05)
         if found.base is None:
             continue
         assert found.basis == "labels"
         fresh = [round(SHAPES[shape](chance), 6) for _ in range(FRESH)]
         rates.append(sum(score >= found.base for score in fresh) / FRESH)
 
-    assert len(rates) > ROUNDS / 2
+    assert len(rates) >= 0.8 * ROUNDS
     assert sum(rates) / len(rates) <= 0.07
 
 

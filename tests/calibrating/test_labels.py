@@ -113,11 +113,12 @@ def test_a_thousand_labels_of_one_labeller_move_the_threshold_by_no_more_than_th
     after = choose([*honest, *poison], 0.05)
 
     assert before.basis == "labels"
-    assert before.base is not None
-    if after.base is not None and after.basis == "labels":
-        assert abs(after.base - before.base) <= INFLUENCE_MAX + 1e-9
+    if after.base is not None:
+        assert after.basis == "labels"
+        assert choose(honest, 0.15).base - INFLUENCE_MAX <= after.base  # type: ignore[operator]
+        assert after.base <= choose(honest, 0.05 / 3).base + INFLUENCE_MAX  # type: ignore[operator]
     else:
-        assert after.reason
+        assert "mallory" in after.reason
 
 
 def test_a_labeller_who_stands_against_all_others_is_named() -> None:
@@ -129,20 +130,26 @@ def test_a_labeller_who_stands_against_all_others_is_named() -> None:
     assert "with labeller mallory it would be about 0.99" in after.reason
 
 
-def test_a_labeller_who_leans_a_little_is_held() -> None:
-    """Where all but one say nearly the same, the one moves it up to the cap and no further."""
+def test_a_labeller_who_leans_is_held_where_the_others_leave_off() -> None:
+    """What chance would explain is let through, and what is beyond it is cut."""
     honest = some(160, 60)
-    before = choose(honest, 0.05).base
-    assert before is not None
-    moved = []
-    for count in range(2, 40, 2):
-        leaning = [point(1000 + n, before + 0.06, "fine", by=("eve",)) for n in range(count)]
-        after = choose([*honest, *leaning], 0.05)
-        if after.base is not None:
-            moved.append(after.base - before)
+    most = choose(honest, 0.05 / 3).base
+    assert most is not None
+    leaning = [point(1000 + n, most + 0.06, "fine", by=("eve",)) for n in range(40)]
+    found = [choose([*honest, *leaning[:count]], 0.05) for count in range(1, 40)]
 
-    assert len(moved) > 5
-    assert max(moved) <= INFLUENCE_MAX + 1e-9
+    assert all(each.base is not None and each.base <= most + INFLUENCE_MAX + 1e-6 for each in found)
+    assert any("one labeller alone would have made it" in each.reason for each in found)
+
+
+def test_a_few_labels_of_a_newcomer_cut_nobody_down() -> None:
+    """The share is of those who label: one label more must not make two hundred worthless."""
+    honest = some(160, 60, people=3)
+
+    found = labelled([*honest, point(1000, 0.3, "fine", by=("new",))])
+
+    assert stage_of(found).name == "refit"
+    assert stage_of(found).effective > 200
 
 
 def test_a_lone_labeller_sets_no_threshold() -> None:
@@ -210,12 +217,12 @@ def test_chance_chooses_about_one_in_twenty_by_the_id_alone() -> None:
 
 
 def test_honest_labellers_are_not_taken_for_attackers() -> None:
-    """Chance alone hardly ever makes four of them disagree."""
+    """Chance alone hardly ever makes two of them disagree."""
     chance = random.Random(9)
     found = [
-        choose(history(chance, SHAPES[shape], labels=200, people=4), 0.05).base
-        for shape in ("low", "spread")
+        choose(history(chance, SHAPES[shape], labels=110, people=2), 0.05)
+        for shape in SHAPES
         for _ in range(20)
     ]
 
-    assert sum(base is not None for base in found) >= 36
+    assert sum(each.base is not None for each in found) >= 95
