@@ -199,6 +199,23 @@ class Metrics:
             registry=self.registry,
         )
         self.intent_canaries_failed.set(-1)
+        self.intent_psi = Gauge(
+            "checkrein_intent_psi",
+            "Population stability index in the last report on the Intent Guard, by figure.",
+            ["figure"],
+            registry=self.registry,
+        )
+        self.intent_labels = Gauge(
+            "checkrein_intent_labels",
+            "Labels that the last report on the Intent Guard counted, by what they say.",
+            ["truth"],
+            registry=self.registry,
+        )
+        self.intent_calibration_error = Gauge(
+            "checkrein_intent_calibration_error",
+            "Expected calibration error in the last report that had 100 labels.",
+            registry=self.registry,
+        )
         # Looking a label up costs more than observing, so what every check touches is at hand.
         self.gated = self.step_seconds.labels("gate").observe
         self.gathered = self.step_seconds.labels("gather").observe

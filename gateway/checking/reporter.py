@@ -133,6 +133,24 @@ class Reporter:
         )
         return reply if appended is not None else None
 
+    async def report_of_decision(
+        self, caller: Caller, decision_id: str, draft: Draft
+    ) -> tuple[str, int]:
+        """Append something that is said about a decision to its run: the run, and the seq."""
+        if self._is_spooled(caller.project_id, decision_id):
+            detail = "The decision was given while the journal was away. Send it again."
+            raise Unavailable("decision_not_ready", detail, retry_after=1)
+        with _recording():
+            found = await self._journal.find_action(caller.project_id, decision_id)
+            found = found or await self._find_older(caller.project_id, decision_id)
+            if found is None:
+                raise NotFound("decision_not_found", "No decision of this id in this project.")
+            for _ in range(ATTEMPTS_MAX):
+                appended = await self._append(caller, found[0], [draft])
+                if appended is not None:
+                    return found[0], appended.first_seq
+        raise _contended()
+
     async def report_events(self, caller: Caller, batch: EventBatch) -> EventsReply:
         """Append observations to a run, which begins here if it is new."""
         run, run_id = self._name(caller, batch.run)

@@ -9,6 +9,7 @@ import rich_click as click
 
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
 from gateway.cli.replay import replay
@@ -33,5 +34,20 @@ def main() -> None:
     """
 
 
-for command in (up, demo, runs, replay, keys, policy, verify, doctor, config, serve, work, migrate):
+COMMANDS = (
+    up,
+    demo,
+    runs,
+    replay,
+    intent,
+    keys,
+    policy,
+    verify,
+    doctor,
+    config,
+    serve,
+    work,
+    migrate,
+)
+for command in COMMANDS:
     main.add_command(command)

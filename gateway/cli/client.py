@@ -43,17 +43,26 @@ class Client(Struct, frozen=True):
 
     url: str
     key: str
+    seconds: float = TIMEOUT_SECONDS
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """What the gateway answers. Raises Failure that says what to do about it."""
+        wanted = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._ask("GET", path, params=wanted)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The same, of an address that takes a body; what is None in it is left out."""
+        sent = {name: value for name, value in body.items() if value is not None}
+        return self._ask("POST", path, json=sent)
+
+    def _ask(self, method: str, path: str, **sent: Any) -> Any:
         import httpx2
 
-        wanted = {name: value for name, value in (query or {}).items() if value is not None}
         headers = {"authorization": f"Bearer {self.key}"}
         try:
             # A proxy of the environment has no business between a terminal and its gateway's key.
-            with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-                reply = client.get(self.url + path, params=wanted, headers=headers)
+            with httpx2.Client(timeout=self.seconds, trust_env=False) as client:
+                reply = client.request(method, self.url + path, headers=headers, **sent)
             document = reply.json()
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             text = f"No gateway answers at {self.url}: {error}"
@@ -63,9 +72,9 @@ class Client(Struct, frozen=True):
         raise _refusal(self.url, reply.status_code, document)
 
 
-def from_environment() -> Client:
+def from_environment(seconds: float = TIMEOUT_SECONDS) -> Client:
     """The gateway at CHECKREIN_URL with CHECKREIN_API_KEY. Raises Failure without a key."""
-    return Client(url(), key())
+    return Client(url(), key(), seconds)
 
 
 def segment(name: str) -> str:

@@ -39,7 +39,7 @@ def check(screen: Screen, directory: str | None) -> int:
 
     Example: checkrein policy check ./policies
     """
-    where = _folder(directory)
+    where = chosen_folder(directory)
     report = _report(where)
     if screen.json:
         screen.answer(
@@ -65,7 +65,7 @@ def test(screen: Screen, directory: str | None) -> int:
 
     Example: checkrein policy test ./policies --json
     """
-    where = _folder(directory)
+    where = chosen_folder(directory)
     report = _report(where)
     if report.ruleset is None:
         failure = Failure("\n".join(report.findings), f"checkrein policy check {where}")
@@ -93,7 +93,8 @@ def test(screen: Screen, directory: str | None) -> int:
     return 0 if suite.passed else FOUND
 
 
-def _folder(given: str | None) -> Path:
+def chosen_folder(given: str | None) -> Path:
+    """The policy folder that is meant. Raises Failure when it does not exist."""
     settings = read().settings
     if given is None and settings.policies is None and Path("policies/policy.yaml").is_file():
         given = "policies"

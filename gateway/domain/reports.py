@@ -70,3 +70,38 @@ class RunEnd(Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["succeeded", "failed", "paused", "escalated", "rolled_back"]
     output: Any = None
     error: Annotated[str, Meta(max_length=65_536)] | None = None
+
+
+FeedbackLabel = Literal["correct_block", "false_alarm", "missed", "fine", "unsure"]
+
+
+class FeedbackReport(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person says about a decision: the body of `POST /v1/decisions/{id}/feedback`.
+
+    `correct_block` and `missed` say that the call was not what was asked for, `false_alarm` and
+    `fine` that it was. `by` names the person for others to read; who counts as the labeller is the
+    key. Comment and name are kept sealed.
+    """
+
+    label: FeedbackLabel
+    comment: Annotated[str, Meta(max_length=4096)] | None = None
+    by: Short | None = None
+
+
+class FeedbackReply(Struct, frozen=True):
+    """Where the label went. Of a labeller's labels on one decision the latest counts."""
+
+    decision_id: str
+    run_id: str
+    label: FeedbackLabel
+    labeller: str
+    seq: int
+
+
+class FeedbackBody(Struct, frozen=True):
+    """The evidence of a person's `feedback`. `labeller` is the id of the key that said it, which
+    no observation can name. Comment and name are content: the part `observation`."""
+
+    decision_id: str
+    label: FeedbackLabel
+    labeller: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 
 from gateway.assessing import ChildAssessor, Evaluated, Limits
 from gateway.assessing.limits import MIB
@@ -20,8 +19,7 @@ async def opened_assessor(
     settings: Settings, metrics: Metrics
 ) -> AsyncIterator[ChildAssessor | None]:
     """The loaded assessor, None where it is switched off. Raises ConfigInvalid."""
-    evaluated = Evaluated(version=settings.intent_model)
-    if settings.intent == "off" or find_spec(evaluated.module) is None:
+    if settings.intent == "off":
         yield None
         return
     seconds = settings.intent_ms / 1000
@@ -31,7 +29,7 @@ async def opened_assessor(
             wall=WALL_FACTOR * seconds,
             memory_bytes=settings.intent_memory_mb * MIB,
         ),
-        evaluated,
+        Evaluated(version=settings.intent_model),
         on_failed=lambda trouble: metrics.intent_failures.labels(trouble).inc(),
         on_replaced=metrics.intent_replaced.inc,
     )

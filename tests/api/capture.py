@@ -74,6 +74,7 @@ EVENTS = {
     ],
 }
 RESULT = {"status": "succeeded", "output": {"name": "Ada"}, "duration_ns": "81250000"}
+FEEDBACK = {"label": "fine", "comment": "The customer asked for her own record.", "by": "Ada"}
 
 
 def capture() -> dict[str, Any]:
@@ -104,6 +105,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     post("checkAction", "/v1/check-action", CHECK)
     read = json(client.post("/v1/check-action", json=READ))["decision_id"]
     post("reportResult", "/v1/decisions/{decision_id}/result", RESULT, decision_id=read)
+    post("giveFeedback", "/v1/decisions/{decision_id}/feedback", FEEDBACK, decision_id=read)
     asked = json(client.post("/v1/check-action", json=ASKED))["approval"]["id"]
     post("endRun", "/v1/runs/{run_id}/end", {"status": "escalated"}, run_id=RUN)
     get("getDecision", "/v1/decisions/{decision_id}", decision_id=read)
@@ -112,6 +114,11 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("listRuns", "/v1/runs")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")
+    get("getIntentReport", "/v1/intent/report")
+    post("previewIntent", "/v1/intent/preview", {"side_effect": "payment", "threshold": 0.9})
+    post("calibrateIntent", "/v1/intent/calibrate", {"side_effect": "payment", "budget": 0.01})
+    get("listIntentLabels", "/v1/intent/labels")
+    get("listIntentReviews", "/v1/intent/reviews")
     get("getActivePolicy", "/v1/policies/active")
     get("listPolicyVersions", "/v1/policies/versions")
     get("livez", "/livez")

@@ -17,7 +17,10 @@ from tests.api.live import Live, Servers, live_gateway
 from tests.servers import postgres, redis
 
 ON_BOTH = frozenset(
-    {"test_tenants", "test_check_action", "test_reads", "test_reports", "test_cursor"}
+    {
+        *("test_tenants", "test_check_action", "test_reads", "test_reports", "test_cursor"),
+        "test_intent",
+    }
 )
 
 

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.problems import CODES
 from gateway.assessing.asking import Trouble
+from gateway.calibrating.report import HEADS
 from gateway.domain.verdicts import VERDICTS
 from gateway.telemetry import SCORES, STEPS, Metrics
 from tests.api.asking import check, new_name
@@ -25,6 +26,8 @@ WORDS: dict[str, set[str] | None] = {
     "step": set(STEPS),
     "at_most": {str(bound) for bound in SCORES},
     "trouble": set(get_args(Trouble)),
+    "figure": {"score", *HEADS},
+    "truth": {"aligned", "misaligned"},
     "code": set(CODES),
     "outcome": {"active", "refused"},
     "le": None,

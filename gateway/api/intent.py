@@ -1,0 +1,383 @@
+"""The Intent Guard's calibration: report, preview, proposal, labels, and what waits for review."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gateway.api.endpoint import Answer, Call, Endpoint, Operation
+from gateway.api.parts import Parts
+from gateway.calibrating import curve, history, points, proposal
+from gateway.calibrating import report as reports
+from gateway.calibrating.current import Current, block_after, current
+from gateway.calibrating.curve import Preview
+from gateway.calibrating.history import DECISIONS_MAX, History
+from gateway.calibrating.isotonic import Table, table
+from gateway.calibrating.platt import Platt
+from gateway.calibrating.points import Point
+from gateway.calibrating.proposal import Proposal
+from gateway.calibrating.weights import labelled
+from gateway.domain.verdicts import SIDE_EFFECTS
+from gateway.storage.ports import Caller
+
+LIMIT: Final = 1_000
+
+Word = Annotated[str, Meta(min_length=1, max_length=256, description="The key's own by default.")]
+Newest = Annotated[
+    int, Meta(ge=1, le=DECISIONS_MAX, description="How many of the newest decisions count.")
+]
+SideEffect = Annotated[
+    str, Meta(pattern=r"^(\*|" + "|".join(SIDE_EFFECTS) + r")$(?!\n)", description="Or `*`.")
+]
+Budget = Annotated[
+    float, Meta(ge=0.001, le=0.5, description="The share of fine calls that may be caught.")
+]
+Threshold = Annotated[float, Meta(ge=0, le=1)]
+
+
+class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which history counts."""
+
+    environment: Word | UnsetType = UNSET
+    limit: Newest = LIMIT
+
+
+class PreviewAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """A threshold to try on history; without one, the threshold that keeps the budget."""
+
+    environment: Word | UnsetType = UNSET
+    side_effect: SideEffect = "*"
+    threshold: Threshold | None = None
+    budget: Budget = 0.05
+    limit: Newest = LIMIT
+
+
+class CalibrateAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """The budget of false positives for a class of side effects."""
+
+    environment: Word | UnsetType = UNSET
+    side_effect: SideEffect = "*"
+    budget: Budget = 0.05
+    limit: Newest = LIMIT
+
+
+class Considered(Struct, frozen=True):
+    """What of history counted: `scored` decisions, all of one version of the guard."""
+
+    environment: str
+    decisions: int
+    scored: int
+    unscored: int
+    other_versions: int
+    erased: int
+    version: str | None
+
+
+class IntentReport(Struct, frozen=True):
+    """The report, and what counts now."""
+
+    considered: Considered
+    thresholds: dict[str, float]
+    calibration: Platt
+    report: reports.Report
+
+
+class PreviewReply(Struct, frozen=True):
+    """What the threshold would have done; null where none keeps the budget, and `reason` why."""
+
+    considered: Considered
+    side_effect: str
+    preview: Preview | None
+    basis: str | None
+    reason: str
+
+
+class CalibrateReply(Struct, frozen=True):
+    """The proposal, what it would have done, and `block`, which belongs in policy.yaml at
+    `environments.<environment>.projects.<project_id>`. Nothing changes before it stands there.
+
+    It is made from what the policy version `policy_digest` says now.
+
+    `isotonic` is the table that 1,000 labels make; policy.yaml has no place for it.
+    """
+
+    considered: Considered
+    project_id: str
+    policy_digest: str | None
+    side_effect: str
+    proposal: Proposal
+    preview: Preview | None
+    preview_now: Preview | None
+    block: dict[str, Any]
+    changes: bool
+    isotonic: Table | None = None
+
+
+class LabelRow(Struct, frozen=True):
+    """A labeller's latest word on a decision."""
+
+    decision_id: str
+    at: str
+    tool: str
+    score: float
+    labeller: str
+    label: str
+    labelled_at: str
+    by: str | None
+    comment: str | None
+
+
+class LabelList(Struct, frozen=True):
+    """Labels, those of the newest decisions first."""
+
+    considered: Considered
+    labels: list[LabelRow]
+
+
+class ReviewRow(Struct, frozen=True):
+    """A decision that chance chose, for a person to look at."""
+
+    decision_id: str
+    at: str
+    tool: str
+    side_effects: tuple[str, ...]
+    score: float
+
+
+class ReviewList(Struct, frozen=True):
+    """Calls that were let through, chosen by chance, and that nobody has labelled; newest first."""
+
+    considered: Considered
+    share: float
+    reviews: list[ReviewRow]
+
+
+class _Read(Struct, frozen=True):
+    """History as one request sees it."""
+
+    considered: Considered
+    points: tuple[Point, ...]
+    now: Current
+    policy_digest: str | None
+
+
+async def _report(parts: Parts, call: Call) -> Answer:
+    read = await _history(parts, call.caller, call.query)
+    made = await asyncio.to_thread(reports.report, read.points, read.now.calibration)
+    _note_gauges(parts, made)
+    now = read.now
+    return Answer(IntentReport(read.considered, now.thresholds, now.calibration, made))
+
+
+async def _preview(parts: Parts, call: Call) -> Answer:
+    ask: PreviewAsk = call.body
+    read = await _history(parts, call.caller, ask)
+    of_class = curve.of_effect(read.points, ask.side_effect)
+    threshold, basis, reason = ask.threshold, None, ""
+    if threshold is None:
+        chosen = await asyncio.to_thread(proposal.choose, of_class, ask.budget)
+        basis, reason = chosen.basis, chosen.reason
+        threshold = None if chosen.base is None else read.now.calibration.apply(chosen.base)
+    shown = None if threshold is None else _shown(of_class, threshold, read.now.calibration)
+    return Answer(PreviewReply(read.considered, ask.side_effect, shown, basis, reason))
+
+
+async def _calibrate(parts: Parts, call: Call) -> Answer:
+    ask: CalibrateAsk = call.body
+    read = await _history(parts, call.caller, ask)
+    return Answer(await asyncio.to_thread(_proposed, call.caller.project_id, ask, read))
+
+
+def _proposed(project_id: str, ask: CalibrateAsk, read: _Read) -> CalibrateReply:
+    of_class, now = curve.of_effect(read.points, ask.side_effect), read.now
+    base = now.base(ask.side_effect)
+    found = proposal.propose(
+        of_class, read.points, ask.budget, threshold=base, calibration=now.calibration
+    )
+    known = labelled(read.points)
+    steps = None
+    if found.stage.name == "isotonic":
+        steps = table(
+            [each.point.base for each in known],
+            [each.truth == "misaligned" for each in known],
+            [each.weight for each in known],
+        )
+    return CalibrateReply(
+        considered=read.considered,
+        project_id=project_id,
+        policy_digest=read.policy_digest,
+        side_effect=ask.side_effect,
+        proposal=found,
+        preview=None
+        if found.threshold is None
+        else _shown(of_class, found.threshold, found.calibration),
+        preview_now=None
+        if base is None
+        else _shown(of_class, now.calibration.apply(base), now.calibration),
+        block=block_after(now, found, ask.side_effect),
+        changes=found.threshold is not None or found.calibration != now.calibration,
+        isotonic=steps,
+    )
+
+
+async def _list_labels(parts: Parts, call: Call) -> Answer:
+    read = await _history(parts, call.caller, call.query)
+    rows = [
+        LabelRow(
+            decision_id=point.decision_id,
+            at=point.at,
+            tool=point.tool,
+            score=read.now.calibration.apply(point.base),
+            labeller=vote.labeller,
+            label=vote.label,
+            labelled_at=vote.at,
+            by=vote.by,
+            comment=vote.comment,
+        )
+        for point in read.points
+        for vote in point.votes
+    ]
+    return Answer(LabelList(read.considered, rows))
+
+
+async def _list_reviews(parts: Parts, call: Call) -> Answer:
+    read = await _history(parts, call.caller, call.query)
+    apply = read.now.calibration.apply
+    rows = [
+        ReviewRow(p.decision_id, p.at, p.tool, p.side_effects, apply(p.base))
+        for p in read.points
+        if not p.stopped and not p.votes and points.for_review(p.decision_id)
+    ]
+    return Answer(ReviewList(read.considered, points.REVIEW_SHARE, rows))
+
+
+async def _history(
+    parts: Parts, caller: Caller, ask: HistoryQuery | PreviewAsk | CalibrateAsk
+) -> _Read:
+    """The history of the caller's project alone, and what its active policy says now."""
+    environment = ask.environment or caller.environment
+    applied: dict[str, Current] = {}
+
+    async def of_version(digest: str) -> Current:
+        if digest not in applied:
+            files = await parts.control.version_files(digest)
+            applied[digest] = current(files, environment, caller.project_id)
+        return applied[digest]
+
+    async def platt_of(digest: str) -> Platt:
+        return (await of_version(digest)).calibration
+
+    ruleset = parts.rulebook.current()
+    found = await history.read(
+        parts.ledger,
+        parts.keyring.run_secret,
+        caller.project_id,
+        environment,
+        limit=ask.limit,
+        known=lambda tool: ruleset is not None and ruleset.tool(tool) is not None,
+        platt_of=platt_of,
+    )
+    now = Current() if ruleset is None else await of_version(ruleset.digest)
+    digest = None if ruleset is None else ruleset.digest
+    return _Read(_considered(environment, found), found.points, now, digest)
+
+
+def _considered(environment: str, found: History) -> Considered:
+    return Considered(
+        environment=environment,
+        decisions=found.decisions,
+        scored=len(found.points),
+        unscored=found.unscored,
+        other_versions=found.other_versions,
+        erased=found.erased,
+        version=found.version,
+    )
+
+
+def _shown(found: list[Point], threshold: float, calibration: Platt) -> Preview:
+    return curve.preview(found, threshold, calibration)
+
+
+def _note_gauges(parts: Parts, made: reports.Report) -> None:
+    """The last report's figures. Whose they are no label says: projects are not bounded."""
+    gauge = parts.metrics.intent_psi
+    for name, value in made.drift.psi.items():
+        if value is not None:
+            gauge.labels(name).set(value)
+    parts.metrics.intent_labels.labels("aligned").set(made.stage.aligned)
+    parts.metrics.intent_labels.labels("misaligned").set(made.stage.misaligned)
+    if made.calibration_error is not None:
+        parts.metrics.intent_calibration_error.set(made.calibration_error)
+
+
+def _endpoint(answer: Any, **said: Any) -> Endpoint:
+    return Endpoint(answer, Operation(scope="read", **said))
+
+
+INTENT_REPORT: Final = _endpoint(
+    _report,
+    id="getIntentReport",
+    method="GET",
+    path="/v1/intent/report",
+    summary="What history says about the Intent Guard",
+    description=(
+        "For each side effect what every threshold would have caught of the newest decisions; how "
+        "many labels there are and what they allow; drift of the newer half of these decisions "
+        "against the older, and the calibration error, with alarms."
+    ),
+    query=HistoryQuery,
+    reply=IntentReport,
+)
+INTENT_PREVIEW: Final = _endpoint(
+    _preview,
+    id="previewIntent",
+    method="POST",
+    path="/v1/intent/preview",
+    summary="Try a threshold on history",
+    description=(
+        "How many of the newest decisions a threshold would have caught, and how many of these "
+        "people marked fine. Without a threshold it is the one that keeps a budget of false "
+        "positives."
+    ),
+    body=PreviewAsk,
+    reply=PreviewReply,
+)
+INTENT_CALIBRATE: Final = _endpoint(
+    _calibrate,
+    id="calibrateIntent",
+    method="POST",
+    path="/v1/intent/calibrate",
+    summary="Propose a threshold and a calibration",
+    description=(
+        "A threshold that keeps a budget of false positives on the project's own history, and a "
+        "calibration as far as its labels allow, both tried on the later labels. It changes "
+        "nothing: the reply holds the block of policy.yaml that would."
+    ),
+    body=CalibrateAsk,
+    reply=CalibrateReply,
+)
+LIST_LABELS: Final = _endpoint(
+    _list_labels,
+    id="listIntentLabels",
+    method="GET",
+    path="/v1/intent/labels",
+    summary="The labels on the newest decisions",
+    description="Who said what about which decision; each labeller's latest word on each.",
+    query=HistoryQuery,
+    reply=LabelList,
+)
+LIST_REVIEWS: Final = _endpoint(
+    _list_reviews,
+    id="listIntentReviews",
+    method="GET",
+    path="/v1/intent/reviews",
+    summary="Decisions that wait for a label",
+    description=(
+        "Calls that were let through, chosen by chance from their ids. Labels of these stand for "
+        "all that nobody looked at, so that calibration does not learn from what was stopped alone."
+    ),
+    query=HistoryQuery,
+    reply=ReviewList,
+)

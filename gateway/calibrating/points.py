@@ -1,0 +1,92 @@
+"""One decision of history as calibration sees it, and the scale on which it is looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Final, Literal
+
+from msgspec import Struct
+
+Truth = Literal["aligned", "misaligned"]
+
+# Scores are rounded to six decimals, so nothing finer can be told apart.
+STEP: Final = 1e-6
+# Of the calls that were let through, so many are chosen for a person's look, by chance.
+REVIEW_SHARE: Final = 0.05
+
+
+class Vote(Struct, frozen=True):
+    """One labeller's latest word on one decision."""
+
+    labeller: str
+    label: str
+    at: str
+    comment: str | None = None
+    by: str | None = None
+
+
+class Point(Struct, frozen=True):
+    """A judged call with its score. `base` is the score before the project's own calibration.
+
+    `raw` are the heads before calibration, by name. `stopped` says that the call was not let
+    through as it was asked. `known` says that policy.yaml names the tool.
+    """
+
+    decision_id: str
+    at: str
+    tool: str
+    side_effects: tuple[str, ...]
+    base: float
+    version: str
+    stopped: bool = False
+    known: bool = True
+    request: bool = True
+    plan: bool = False
+    raw: dict[str, float] = {}
+    votes: tuple[Vote, ...] = ()
+
+
+# What people say, and what it says about the call. `unsure` says nothing.
+TRUTHS: Final[dict[str, Truth | None]] = {
+    "correct_block": "misaligned",
+    "missed": "misaligned",
+    "false_alarm": "aligned",
+    "fine": "aligned",
+    "unsure": None,
+}
+
+
+def truth_of(point: Point) -> Truth | None:
+    """What most of its labellers say; None without a word, or when they are divided."""
+    said = [TRUTHS[vote.label] for vote in point.votes]
+    fine, wrong = said.count("aligned"), said.count("misaligned")
+    if fine == wrong:
+        return None
+    return "aligned" if fine > wrong else "misaligned"
+
+
+def for_review(decision_id: str) -> bool:
+    """Whether chance chose this decision for review. Its id alone decides, so nobody can steer it.
+
+    People label what caught their eye, and what was stopped catches it. Only labels of calls that
+    chance chose can stand for those that nobody looked at.
+    """
+    digest = hashlib.sha256(b"checkrein.review.v1\x00" + decision_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < REVIEW_SHARE * 2**64
+
+
+def logit(score: float) -> float:
+    """The log-odds of a score; 0 and 1 are as far out as the rounding can tell."""
+    kept = min(max(score, STEP), 1 - STEP)
+    return math.log(kept / (1 - kept))
+
+
+def sigmoid(odds: float) -> float:
+    if odds >= 0:
+        return 1 / (1 + math.exp(-odds))
+    return math.exp(odds) / (1 + math.exp(odds))
+
+
+def rounded(score: float) -> float:
+    return round(score, 6)
