@@ -40,6 +40,7 @@ reference: dev ## write the reference pages from the code again
 bench: dev ## how fast a check is, beside the floor
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks --production
+	$(BIN)/python -m benchmarks --intent
 
 train-intent: .venv/.train ## train the Intent Guard from its cases, the same to the byte
 	$(BIN)/python -m benchmarks.intent.train

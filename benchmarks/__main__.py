@@ -1,6 +1,6 @@
 """`make bench`: a part of the table in one run, as Markdown and as JSON.
 
-python -m benchmarks [--production] [--short] [--json FILE]
+python -m benchmarks [--production | --intent] [--short] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import embedded, production
+from benchmarks import assessed, embedded, production
 from benchmarks.machine import load, machine
 from benchmarks.saturate import need_wrk
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Measure everything, print the table, write the JSON."""
     options = _options()
     need_wrk()
-    part = production if options.production else embedded
+    part = production if options.production else assessed if options.intent else embedded
     found: dict[str, Any] = {"machine": machine(), "load_before": load()}
     found |= part.measure(SHORT_SECONDS if options.short else SECONDS)
     if options.json:
@@ -43,7 +43,9 @@ def _heading(found: dict[str, Any]) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--production", action="store_true", help="on Redis and PostgreSQL")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--production", action="store_true", help="on Redis and PostgreSQL")
+    which.add_argument("--intent", action="store_true", help="the Intent Guard")
     parser.add_argument("--short", action="store_true", help="three seconds instead of ten each")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     return parser.parse_args()

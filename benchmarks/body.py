@@ -17,8 +17,11 @@ _PAGE = (
 )
 
 
-def check(run_id: str = PLACEHOLDER, tool: str = "bench.pay") -> bytes:
-    """A body of exactly SIZE bytes, for the run named here or those that a generator names."""
+def check(run_id: str = PLACEHOLDER, tool: str = "bench.pay", *, evidence: bool = True) -> bytes:
+    """A body of exactly SIZE bytes, for the run named here or those that a generator names.
+
+    Without `evidence` it has no request and no plan, so there is nothing to assess.
+    """
     body: dict[str, Any] = {
         "run": {"id": run_id, "agent_id": AGENT, "user_id": USER},
         "action": {
@@ -48,6 +51,8 @@ def check(run_id: str = PLACEHOLDER, tool: str = "bench.pay") -> bytes:
         "model": {"provider": "example", "id": "large-1", "parameters": {"temperature": 0}},
         "tools_available": ["bench.pay", "bench.read", "search.web"],
     }
+    if not evidence:
+        del body["request"]
     short = len(json.dumps(body, separators=(",", ":")))
     body["context"][1]["text"] = (_PAGE * 20)[: SIZE - short]
     return json.dumps(body, separators=(",", ":")).encode()

@@ -17,6 +17,8 @@ from tests.servers.production import Production
 COMMAND = str(Path(sys.executable).with_name("checkrein"))
 
 QUIET = {"CHECKREIN_LOG_LEVEL": "error"}
+# What rules cost is measured alone; the Intent Guard has a part of its own.
+RULES_ALONE = {"CHECKREIN_INTENT": "off"}
 
 
 class Installation:
@@ -37,6 +39,7 @@ class Installation:
             **self._servers.environ(),
             "CHECKREIN_DATA": str(self._servers.folder / f"gateway{self._gateways}"),
             **QUIET,
+            **RULES_ALONE,
             **{f"CHECKREIN_{name.upper()}": text for name, text in settings.items()},
         }
         command = [

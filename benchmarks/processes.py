@@ -50,14 +50,17 @@ def floor() -> Iterator[Server]:
 
 
 @contextmanager
-def gateway(data: Path, policies: Path, environment: str = "production") -> Iterator[Server]:
-    """`checkrein up`, as a user would start it."""
+def gateway(
+    data: Path, policies: Path, environment: str = "production", intent: str = "off"
+) -> Iterator[Server]:
+    """`checkrein up`, as a user would start it, with rules alone unless the Intent Guard is on."""
     command = [
         *(str(Path(sys.executable).with_name("checkrein")), "up", "--json", "--port", "0"),
         *("--metrics-port", "0", "--environment", environment),
         *("--data", str(data), "--policies", str(policies)),
     ]
     environ = {name: text for name, text in os.environ.items() if name[:10] != "CHECKREIN_"}
+    environ["CHECKREIN_INTENT"] = intent
     with running(command, stdout=subprocess.PIPE, env=environ) as process:
         ready = first_line(process)
         yield Server(ready["url"], process.pid, ready["api_key"])
