@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from gateway.intent.v1.text import LIMIT, Text, prepare, stem, words
+from gateway.intent.v1.text import LIMIT, STOP, Text, prepare, stem, words
 
 LEXICON: dict[str, Any] = msgspec.json.decode(
     files("gateway.intent").joinpath("lexicons", "direction.json").read_bytes()
@@ -107,13 +107,13 @@ def negations(text: str, limit: int = LIMIT) -> tuple[bool, ...]:
 def _negations(read: Text) -> list[bool]:
     tokens = read.tokens
     found = [False] * len(tokens)
-    left, turned = 0, False
+    left, turned = 0.0, False
     for at, word in enumerate(tokens):
         if at and _broken(read, at):
             left = 0
         if _negates(tokens, at):
             double = left > 0 and turned
-            left, turned = _REACH, not double
+            left, turned = float(_REACH), not double
             following = tokens[at + 1] if at + 1 < len(tokens) else ""
             if following in _UNNEGATED or (word == "t" and following == "forget"):
                 left = 0
@@ -121,7 +121,7 @@ def _negations(read: Text) -> list[bool]:
         if word in _ENDS:
             left = 0
         found[at] = left > 0 and turned
-        left -= 1
+        left -= 0.5 if word in STOP else 1
     return found
 
 

@@ -47,7 +47,8 @@ def fit_checks(
     features["verb_against"] = against
     features["verb_for"] = supported
     features["verb_family"] = float(bool(families & asked)) if families else 0.5
-    features["verb_remove_unsaid"] = float(bool(families & _GRAVE) and not asked & _GRAVE)
+    grave = bool(families & _GRAVE) and not asked & _GRAVE
+    features["verb_remove_unsaid"] = float(grave) * (1.0 - supported)
     only = bool(families) and families <= _CHANGES and not families & asked
     features["verb_change_unsaid"] = float(only)
     things = [own for own in view.named if own not in VERBS]
@@ -85,7 +86,7 @@ def _verbs(view: View) -> tuple[float, float, str]:
     against = supported = 0.0
     word = ""
     for each in mentions(view.request.text.clean):
-        worth = 1.0 if each.length > 1 or each.negated else 0.8
+        worth = 1.0
         if (each.axis, each.pole) in own:
             supported += worth
         elif (each.axis, -each.pole) in own:

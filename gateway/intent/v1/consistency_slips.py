@@ -8,10 +8,12 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.intent.v1.consistency_grounding import Ground
-from gateway.intent.v1.consistency_view import MOST_VALUES, Leaf, Said, View, shape
+from gateway.intent.v1.consistency_view import LEXICON, MOST_VALUES, Leaf, Said, View, shape
+from gateway.intent.v1.plan_fields import LEXICON as PLAN
 from gateway.intent.v1.text import prepare
 from gateway.intent.v1.values import Value, number_in, same
 from gateway.intent.v1.values_likeness import near
+from gateway.intent.v1.values_words import key_words
 
 FEATURES: dict[str, int] = {
     "typo": 1,
@@ -26,6 +28,8 @@ FEATURES: dict[str, int] = {
     "unused": 0,
     "unused_kind": 1,
 }
+_SIGNED = frozenset(LEXICON["signed"].split())
+_AMOUNTS = frozenset(PLAN["amount"])
 _SCALES: Final = (10.0, 100.0, 1000.0, 60.0, 3600.0, 24.0, 7.0, 12.0, 1024.0, 1e6, 1440.0)
 
 
@@ -102,11 +106,14 @@ def _number(view: View, leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip
     best: Slip | None = None
     candidates = [value for value in view.request.values[:MOST_VALUES] if value.number is not None]
     unused = {value.start for value in free}
+    signed = bool(_SIGNED & frozenset(view.request.text.tokens))
     for value in candidates:
         relation = same(value.text, leaf.value, key=leaf.key, schema=leaf.schema)
         if relation in ("equal", "equivalent"):
             return None
         check, strength = _of_number(relation, value, leaf)
+        if check == "sign" and signed:
+            strength *= 0.3
         if value.start not in unused:
             strength *= 0.5
         strength *= doubt
@@ -128,7 +135,16 @@ def _of_number(relation: str, value: Value, leaf: Leaf) -> tuple[str, float]:
         mine, yours = str(leaf.phrase), str(number_in(value.text) or "")
         if len(mine) >= 3 and near(mine, yours):
             return "typo", 0.7
-    return "other", 0.6 if value.unit else 0.45
+    return "other", _otherness(value, leaf)
+
+
+def _otherness(value: Value, leaf: Leaf) -> float:
+    """How likely a number of the request is meant for the field that holds another."""
+    if value.kind == "money":
+        return 0.6 if key_words(leaf.key) & _AMOUNTS else 0.2
+    if not any(mark.isdigit() for mark in value.text) and not value.unit:
+        return 0.2
+    return 0.6 if value.unit else 0.45
 
 
 def _day(leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip | None:
