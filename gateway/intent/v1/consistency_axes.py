@@ -24,6 +24,7 @@ _NEGATORS = frozenset(LEXICON["negators"].split())
 _UNNEGATED = frozenset(LEXICON["unnegated_after"].split())
 _ENDS = frozenset(LEXICON["scope_ends"].split())
 _PARTICLES = frozenset(map(stem, LEXICON["particles"].split()))
+_LIGHT = frozenset(map(stem, LEXICON["light_verbs"].split()))
 _GAP: Final = 4
 _NO_AXIS: Final = -1
 _BREAKS = ",.;:!?\n"
@@ -75,7 +76,7 @@ def _found(stems: Sequence[str], negated: Sequence[bool]) -> list[Mention]:
         for phrase, axis, pole in _PHRASES.get(each, ()):
             length = len(phrase)
             whole = length == 1 or tuple(stems[place : place + length]) == phrase
-            if whole or (length == 2 and _apart(stems, place, phrase)):
+            if whole or (length > 1 and _apart(stems, place, phrase)):
                 turned = negated[place]
                 covered = length if whole else 1
                 found.append(Mention(axis, -pole if turned else pole, covered, place, turned))
@@ -85,8 +86,14 @@ def _found(stems: Sequence[str], negated: Sequence[bool]) -> list[Mention]:
 
 
 def _apart(stems: Sequence[str], place: int, phrase: Sequence[str]) -> bool:
-    """Whether a verb and its particle stand with a few words between: `give the money back`."""
-    return phrase[1] in _PARTICLES and phrase[1] in stems[place + 2 : place + 2 + _GAP]
+    """Whether a verb and what completes it stand with a few words between: `give it all back`."""
+    if phrase[0] not in _LIGHT and phrase[1] not in _PARTICLES:
+        return False
+    rest, begin = tuple(phrase[1:]), place + 2
+    return any(
+        tuple(stems[at : at + len(rest)]) == rest
+        for at in range(begin, min(begin + _GAP, len(stems)))
+    )
 
 
 def _longest(found: list[Mention]) -> list[Mention]:
@@ -120,9 +127,20 @@ def _negations(read: Text) -> list[bool]:
             continue
         if word in _ENDS:
             left = 0
-        found[at] = left > 0 and turned
+        found[at] = found[at] != (left > 0 and turned)
+        if word in ("leave", "keep", "cut"):
+            _left_out(tokens, at, found)
         left -= 0.5 if word in STOP else 1
     return found
+
+
+def _left_out(tokens: Sequence[str], at: int, found: list[bool]) -> None:
+    """In `leave the lawyers out` what stands between is refused."""
+    for end in range(at + 2, min(at + 7, len(tokens))):
+        if tokens[end] == "out":
+            for place in range(at + 1, end):
+                found[place] = True
+            return
 
 
 def _negates(tokens: Sequence[str], at: int) -> bool:

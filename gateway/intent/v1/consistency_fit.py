@@ -28,6 +28,8 @@ FEATURES: dict[str, int] = {
     "long_request": 0,
     "defers": 0,
     "no_arguments": 0,
+    "foreign": 1,
+    "foreign_all": 1,
 }
 _GRAVE = frozenset({"remove"})
 _CHANGES = frozenset({"change", "make", "pay", "tell", "admit", "run"})
@@ -63,6 +65,10 @@ def fit_checks(
     features["long_request"] = min(len(request.text.tokens), 200) / 200
     features["defers"] = deferral(request.text.folded)
     features["no_arguments"] = float(not found)
+    named = max(features["name_said"], 0.7 * features["told_said"])
+    features["foreign"] = (1.0 - named) * (1.0 - features["things_said"])
+    said = max((each.request for each in found if each.leaf.kind != "bool"), default=0.0)
+    features["foreign_all"] = features["foreign"] * (1.0 - said)
     return _signals(view, features, word), features
 
 

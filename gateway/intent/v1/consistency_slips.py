@@ -225,20 +225,19 @@ def _enum(view: View, leaf: Leaf, each: Ground) -> Slip | None:
 
 
 def _name(view: View, leaf: Leaf, doubt: float) -> Slip | None:
-    """A name with a letter wrong: most of it is said, and the rest almost."""
+    """A name with a letter wrong: the rest of it is said, and this word almost."""
     tokens = leaf.phrase.split()
-    vocabulary = view.request.text.tokens
-    known = frozenset(vocabulary)
-    for token in tokens:
-        if token in known or len(token) < 4:
-            continue
-        for other in dict.fromkeys(vocabulary):
-            if (
-                abs(len(other) - len(token)) <= 1
-                and (other[0] == token[0] or other[-1] == token[-1])
-                and other.rstrip("s") != token.rstrip("s")
-                and other not in tokens
-                and near(other, token)
-            ):
-                return Slip("typo", leaf, other, (0.8 if len(token) > 4 else 0.5) * doubt)
+    known = frozenset(view.request.text.tokens)
+    strange = [token for token in tokens if token not in known]
+    if len(strange) * 2 > len(tokens) and len(tokens) > 1:
+        return None
+    for token in strange:
+        for other in dict.fromkeys(view.request.text.tokens) if len(token) > 4 else ():
+            if _mistyped(token, other) and other not in tokens:
+                return Slip("typo", leaf, other, 0.8 * doubt)
     return None
+
+
+def _mistyped(token: str, other: str) -> bool:
+    alike = abs(len(other) - len(token)) <= 1 and other[0] == token[0]
+    return alike and other.rstrip("s") != token.rstrip("s") and near(other, token)
