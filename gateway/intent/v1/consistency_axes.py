@@ -21,6 +21,7 @@ LEXICON: dict[str, Any] = msgspec.json.decode(
 _REACH: Final = 5
 _MOST_MENTIONS: Final = 400
 _NEGATORS = frozenset(LEXICON["negators"].split())
+_REFUSERS = frozenset(LEXICON["refusers"].split())
 _UNNEGATED = frozenset(LEXICON["unnegated_after"].split())
 _ENDS = frozenset(LEXICON["scope_ends"].split())
 _PARTICLES = frozenset(map(stem, LEXICON["particles"].split()))
@@ -106,19 +107,19 @@ def _longest(found: list[Mention]) -> list[Mention]:
 
 
 @lru_cache(maxsize=512)
-def negations(text: str, limit: int = LIMIT) -> tuple[bool, ...]:
-    """For each token whether a negation reaches it."""
-    return tuple(_negations(prepare(text, limit)))
+def negations(text: str, limit: int = LIMIT, *, refused: bool = False) -> tuple[bool, ...]:
+    """For each token whether a negation reaches it; or, of a thing, a verb that refuses it."""
+    return tuple(_negations(prepare(text, limit), refused=refused))
 
 
-def _negations(read: Text) -> list[bool]:
+def _negations(read: Text, *, refused: bool) -> list[bool]:
     tokens = read.tokens
     found = [False] * len(tokens)
     left, turned = 0.0, False
     for at, word in enumerate(tokens):
         if at and _broken(read, at):
             left = 0
-        if _negates(tokens, at):
+        if _negates(tokens, at) or (refused and tokens[at] in _REFUSERS):
             double = left > 0 and turned
             left, turned = float(_REACH), not double
             following = tokens[at + 1] if at + 1 < len(tokens) else ""

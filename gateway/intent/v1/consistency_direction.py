@@ -107,7 +107,7 @@ def _read(meaning: Meaning, said: Said) -> Reading:
     text = said.text
     if not text.tokens:
         return Reading()
-    denied = negations(text.clean)
+    denied = negations(text.clean, refused=True)
     by_axis = {(axis, pole): worth for axis, pole, worth in meaning.axes}
     for mention in mentions(text.clean):
         for sign in (1, -1):
@@ -146,7 +146,10 @@ def _meant(key: str, told: str, tool: str, others: frozenset[str]) -> Meaning:
     axes: list[tuple[int, int, float]] = []
     stems: list[tuple[str, int, float]] = []
     content = [each for each in named if each not in _FILLERS and (flip > 0 or each not in _FLIPS)]
-    on_axis = list(poles(content))
+    # `read_only` and `one_way` are phrases, whatever their words are by themselves.
+    if any(each.length > 1 for each in poles(named)):
+        content = list(named)
+    on_axis = sorted(poles(content), key=lambda each: -each.length)
     # In `keep_deposit` the first word directs; the second is a thing, though it may be a verb.
     on_axis = [each for each in on_axis if each.place == on_axis[0].place]
     axes += [(each.axis, each.pole * flip, 1.0) for each in on_axis]

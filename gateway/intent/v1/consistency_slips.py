@@ -28,6 +28,8 @@ FEATURES: dict[str, int] = {
     "unused": 0,
     "unused_kind": 1,
 }
+_MOST_LOOKED: Final = 20
+_MOST_NUMBERS: Final = 32
 _SIGNED = frozenset(LEXICON["signed"].split())
 _AMOUNTS = frozenset(PLAN["amount"])
 _SCALES: Final = (10.0, 100.0, 1000.0, 60.0, 3600.0, 24.0, 7.0, 12.0, 1024.0, 1e6, 1440.0)
@@ -49,8 +51,11 @@ def slips(view: View, found: Sequence[Ground]) -> tuple[list[Slip], dict[str, fl
     free = _unused(request, found)
     features["unused"] = min(len(free), 8) / 8
     said: list[Slip] = []
+    looked = 0
     for each in found:
-        if each.request < 0.85 or each.leaf.kind == "number":
+        doubtful = each.request < 0.85 or each.leaf.kind == "number"
+        if doubtful and looked < _MOST_LOOKED:
+            looked += 1
             worst = _worst(view, each, free)
             if worst:
                 said.append(worst)
@@ -104,10 +109,10 @@ def _worst(view: View, each: Ground, free: Sequence[Value]) -> Slip | None:
 
 def _number(view: View, leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip | None:
     best: Slip | None = None
-    candidates = [value for value in view.request.values[:MOST_VALUES] if value.number is not None]
+    candidates = [value for value in view.request.values if value.number is not None]
     unused = {value.start for value in free}
     signed = bool(_SIGNED & frozenset(view.request.text.tokens))
-    for value in candidates:
+    for value in candidates[:_MOST_NUMBERS]:
         relation = same(value.text, leaf.value, key=leaf.key, schema=leaf.schema)
         if relation in ("equal", "equivalent"):
             return None
