@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from gateway.intent.v1.text import LIMIT, Text, prepare, stem, words
+from gateway.intent.v1.text import LIMIT, STOP, Text, prepare, stem, words
 
 LEXICON: dict[str, Any] = msgspec.json.decode(
     files("gateway.intent").joinpath("lexicons", "direction.json").read_bytes()
@@ -21,9 +21,11 @@ LEXICON: dict[str, Any] = msgspec.json.decode(
 _REACH: Final = 5
 _MOST_MENTIONS: Final = 400
 _NEGATORS = frozenset(LEXICON["negators"].split())
+_REFUSERS = frozenset(LEXICON["refusers"].split())
 _UNNEGATED = frozenset(LEXICON["unnegated_after"].split())
 _ENDS = frozenset(LEXICON["scope_ends"].split())
 _PARTICLES = frozenset(map(stem, LEXICON["particles"].split()))
+_LIGHT = frozenset(map(stem, LEXICON["light_verbs"].split()))
 _GAP: Final = 4
 _NO_AXIS: Final = -1
 _BREAKS = ",.;:!?\n"
@@ -75,7 +77,7 @@ def _found(stems: Sequence[str], negated: Sequence[bool]) -> list[Mention]:
         for phrase, axis, pole in _PHRASES.get(each, ()):
             length = len(phrase)
             whole = length == 1 or tuple(stems[place : place + length]) == phrase
-            if whole or (length == 2 and _apart(stems, place, phrase)):
+            if whole or (length > 1 and _apart(stems, place, phrase)):
                 turned = negated[place]
                 covered = length if whole else 1
                 found.append(Mention(axis, -pole if turned else pole, covered, place, turned))
@@ -85,8 +87,14 @@ def _found(stems: Sequence[str], negated: Sequence[bool]) -> list[Mention]:
 
 
 def _apart(stems: Sequence[str], place: int, phrase: Sequence[str]) -> bool:
-    """Whether a verb and its particle stand with a few words between: `give the money back`."""
-    return phrase[1] in _PARTICLES and phrase[1] in stems[place + 2 : place + 2 + _GAP]
+    """Whether a verb and what completes it stand with a few words between: `give it all back`."""
+    if phrase[0] not in _LIGHT and phrase[1] not in _PARTICLES:
+        return False
+    rest, begin = tuple(phrase[1:]), place + 2
+    return any(
+        tuple(stems[at : at + len(rest)]) == rest
+        for at in range(begin, min(begin + _GAP, len(stems)))
+    )
 
 
 def _longest(found: list[Mention]) -> list[Mention]:
@@ -99,30 +107,41 @@ def _longest(found: list[Mention]) -> list[Mention]:
 
 
 @lru_cache(maxsize=512)
-def negations(text: str, limit: int = LIMIT) -> tuple[bool, ...]:
-    """For each token whether a negation reaches it."""
-    return tuple(_negations(prepare(text, limit)))
+def negations(text: str, limit: int = LIMIT, *, refused: bool = False) -> tuple[bool, ...]:
+    """For each token whether a negation reaches it; or, of a thing, a verb that refuses it."""
+    return tuple(_negations(prepare(text, limit), refused=refused))
 
 
-def _negations(read: Text) -> list[bool]:
+def _negations(read: Text, *, refused: bool) -> list[bool]:
     tokens = read.tokens
     found = [False] * len(tokens)
-    left, turned = 0, False
+    left, turned = 0.0, False
     for at, word in enumerate(tokens):
         if at and _broken(read, at):
             left = 0
-        if _negates(tokens, at):
+        if _negates(tokens, at) or (refused and tokens[at] in _REFUSERS):
             double = left > 0 and turned
-            left, turned = _REACH, not double
+            left, turned = float(_REACH), not double
             following = tokens[at + 1] if at + 1 < len(tokens) else ""
             if following in _UNNEGATED or (word == "t" and following == "forget"):
                 left = 0
             continue
         if word in _ENDS:
             left = 0
-        found[at] = left > 0 and turned
-        left -= 1
+        found[at] = found[at] != (left > 0 and turned)
+        if word in ("leave", "keep", "cut"):
+            _left_out(tokens, at, found)
+        left -= 0.5 if word in STOP else 1
     return found
+
+
+def _left_out(tokens: Sequence[str], at: int, found: list[bool]) -> None:
+    """In `leave the lawyers out` what stands between is refused."""
+    for end in range(at + 2, min(at + 7, len(tokens))):
+        if tokens[end] == "out":
+            for place in range(at + 1, end):
+                found[place] = True
+            return
 
 
 def _negates(tokens: Sequence[str], at: int) -> bool:

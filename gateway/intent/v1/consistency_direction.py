@@ -107,7 +107,7 @@ def _read(meaning: Meaning, said: Said) -> Reading:
     text = said.text
     if not text.tokens:
         return Reading()
-    denied = negations(text.clean)
+    denied = negations(text.clean, refused=True)
     by_axis = {(axis, pole): worth for axis, pole, worth in meaning.axes}
     for mention in mentions(text.clean):
         for sign in (1, -1):
@@ -146,13 +146,18 @@ def _meant(key: str, told: str, tool: str, others: frozenset[str]) -> Meaning:
     axes: list[tuple[int, int, float]] = []
     stems: list[tuple[str, int, float]] = []
     content = [each for each in named if each not in _FILLERS and (flip > 0 or each not in _FLIPS)]
-    on_axis = [each for each in poles(content) if content]
+    # `read_only` and `one_way` are phrases, whatever their words are by themselves.
+    if any(each.length > 1 for each in poles(named)):
+        content = list(named)
+    on_axis = sorted(poles(content), key=lambda each: -each.length)
+    # In `keep_deposit` the first word directs; the second is a thing, though it may be a verb.
+    on_axis = [each for each in on_axis if each.place == on_axis[0].place]
     axes += [(each.axis, each.pole * flip, 1.0) for each in on_axis]
     held = {place for each in on_axis for place in range(each.place, each.place + each.length)}
     for place, each in enumerate(content):
         if place not in held:
-            worth = (0.2 if each in others else 0.9) * (0.35 if on_axis else 1.0)
-            stems.append((each, flip, worth))
+            if not on_axis:
+                stems.append((each, flip, 0.2 if each in others else 0.9))
         else:
             stems.append((each, flip, 0.5))
     if not content:

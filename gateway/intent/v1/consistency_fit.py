@@ -28,6 +28,8 @@ FEATURES: dict[str, int] = {
     "long_request": 0,
     "defers": 0,
     "no_arguments": 0,
+    "foreign": 1,
+    "foreign_all": 1,
 }
 _GRAVE = frozenset({"remove"})
 _CHANGES = frozenset({"change", "make", "pay", "tell", "admit", "run"})
@@ -47,7 +49,8 @@ def fit_checks(
     features["verb_against"] = against
     features["verb_for"] = supported
     features["verb_family"] = float(bool(families & asked)) if families else 0.5
-    features["verb_remove_unsaid"] = float(bool(families & _GRAVE) and not asked & _GRAVE)
+    grave = bool(families & _GRAVE) and not asked & _GRAVE
+    features["verb_remove_unsaid"] = float(grave) * (1.0 - supported)
     only = bool(families) and families <= _CHANGES and not families & asked
     features["verb_change_unsaid"] = float(only)
     things = [own for own in view.named if own not in VERBS]
@@ -62,6 +65,10 @@ def fit_checks(
     features["long_request"] = min(len(request.text.tokens), 200) / 200
     features["defers"] = deferral(request.text.folded)
     features["no_arguments"] = float(not found)
+    named = max(features["name_said"], 0.7 * features["told_said"])
+    features["foreign"] = (1.0 - named) * (1.0 - features["things_said"])
+    said = max((each.request for each in found if each.leaf.kind != "bool"), default=0.0)
+    features["foreign_all"] = features["foreign"] * (1.0 - said)
     return _signals(view, features, word), features
 
 
@@ -85,7 +92,7 @@ def _verbs(view: View) -> tuple[float, float, str]:
     against = supported = 0.0
     word = ""
     for each in mentions(view.request.text.clean):
-        worth = 1.0 if each.length > 1 or each.negated else 0.8
+        worth = 1.0
         if (each.axis, each.pole) in own:
             supported += worth
         elif (each.axis, -each.pole) in own:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.intent.assessment import Signal
+from gateway.intent.v1.attribution_tone import deferral
 from gateway.intent.v1.consistency_view import LEXICON, Leaf, Said, View, signal
 from gateway.intent.v1.plan_fields import fields_of
 from gateway.intent.v1.text import weight
@@ -42,6 +43,7 @@ FEATURES: dict[str, int] = {
     "from_trusted": 0,
     "from_untrusted": 1,
     "from_default": 0,
+    "ungrounded_share": 1,
     "leaves": 0,
 }
 
@@ -118,7 +120,11 @@ def _number_said(leaf: Leaf, said: Said) -> float:
         if value.number is None and not value.forms & leaf.spelled:
             continue
         if value.forms & leaf.spelled:
-            return 1.0 if _equal(value.text, leaf) else 0.3
+            relation = same(value.text, leaf.value, key=leaf.key, schema=leaf.schema)
+            # `5 m` may be metres a second as well as minutes; only a known unit tells.
+            return (
+                1.0 if relation in ("equal", "equivalent") else 0.3 if relation == "unit" else 0.8
+            )
         if value.number is not None and value.unit and best < 0.9 and _equal(value.text, leaf):
             best = 0.95
     if best == 0.0 and len(leaf.phrase) > 1 and said.says(leaf.phrase):
@@ -171,6 +177,9 @@ def _default(leaf: Leaf) -> float:
 def _soft(view: View, leaf: Leaf) -> float:
     """Whether the request may mean the value without saying it."""
     vocabulary = frozenset(view.request.text.tokens)
+    handed = deferral(view.request.text.folded)
+    if handed and any(said_by(leaf, one) > 0.8 for one in view.untrusted):
+        return min(1.0, 0.7 + 0.4 * handed)
     if leaf.kind == "date":
         return _relative(leaf, vocabulary)
     if leaf.kind == "number":
@@ -233,6 +242,7 @@ def features_of(found: list[Ground]) -> dict[str, float]:
     features["from_request"] = (
         sum(each.request * WORTH[each.leaf.kind] for each in found) / worth if worth else 0.5
     )
+    features["ungrounded_share"] = sum(missing) / worth if worth else 0.3
     for each in found:
         kind = "id" if each.leaf.kind == "mail" else each.leaf.kind
         for name, value in (

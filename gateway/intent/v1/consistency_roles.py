@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,11 +10,24 @@ from gateway.intent.assessment import Signal
 from gateway.intent.v1.consistency_view import LEXICON, Leaf, Said, View, key_stems, signal
 from gateway.intent.v1.text import stem, weight
 
-FEATURES: dict[str, int] = {"swapped": 1, "role_against": 1, "role_for": -1, "twice": 1}
+FEATURES: dict[str, int] = {
+    "swapped": 1,
+    "role_against": 1,
+    "role_for": -1,
+    "twice": 1,
+    "misplaced": 1,
+}
 _FROM = frozenset(map(stem, LEXICON["from"].split()))
 _TO = frozenset(map(stem, LEXICON["to"].split()))
 _SAY_FROM = frozenset(LEXICON["prepositions_from"].split())
 _SAY_TO = frozenset(LEXICON["prepositions_to"].split())
+_BETWEEN = frozenset(LEXICON["between_role"].split())
+_PLACES = frozenset(map(stem, LEXICON["places"].split()))
+_MOMENTS = frozenset(map(stem, LEXICON["moments"].split()))
+_RELATIVE = frozenset(LEXICON["relative_days"].split())
+_QUOTED = re.compile(r"['\"]([^'\"\s]{3,40})['\"]")
+_DIGITS = re.compile(r"\d+")
+_LETTERS = re.compile(r"[a-z]+")
 _REACH: Final = 6
 _MOST: Final = 16
 
@@ -27,6 +41,11 @@ def role_checks(view: View) -> tuple[list[Signal], dict[str, float]]:
         for leaf in view.leaves[:_MOST]
         if leaf.kind not in ("bool", "empty", "prose") and (at := _places(leaf, view.request))
     ]
+    for leaf in view.leaves[:_MOST]:
+        odd = _misplaced(leaf)
+        features["misplaced"] = max(features["misplaced"], odd)
+        if odd >= 0.3:
+            signals.append(signal("misplaced", leaf.pointer, leaf.value, None, odd, "schema"))
     for number, (leaf, places) in enumerate(placed):
         mine = _role(leaf)
         said = _said_role(view.request, places)
@@ -101,7 +120,7 @@ def _role(leaf: Leaf) -> int:
 
 def _said_role(said: Said, places: Sequence[int]) -> int:
     """What the words before the value make of it; nothing when its places disagree."""
-    roles = {_before(said, place) for place in places}
+    roles = {role for place in places if (role := _before(said, place))}
     return roles.pop() if len(roles) == 1 else 0
 
 
@@ -111,7 +130,39 @@ def _before(said: Said, place: int) -> int:
             return -1
         if token in _SAY_TO:
             return 1
+        if token not in _BETWEEN:
+            return 0
     return 0
+
+
+def _misplaced(leaf: Leaf) -> float:
+    """A value that is no such thing as its field's name or the example in its text says."""
+    stems = frozenset(key_stems(leaf.key))
+    days = leaf.kind == "date" or any(form.startswith("time:") for form in leaf.spelled)
+    if stems & _PLACES and (days or leaf.kind == "mail" or not isinstance(leaf.value, str)):
+        return 0.8 if days and not stems & _MOMENTS else 0.3
+    if stems & _MOMENTS and isinstance(leaf.value, str) and leaf.kind in ("name", "mail"):
+        relative = frozenset(leaf.phrase.split()) & _RELATIVE
+        digits = any(mark.isdigit() for mark in leaf.value[:64])
+        return 0.0 if relative or digits else 0.6
+    told = leaf.schema.get("description")
+    if leaf.kind == "id" and isinstance(told, str) and isinstance(leaf.value, str):
+        return _unlike_example(leaf.value, told[:400])
+    return 0.0
+
+
+def _unlike_example(value: str, told: str) -> float:
+    """The field's text shows an identifier of another make."""
+    shown = [one for one in _QUOTED.findall(told) if any(mark.isdigit() for mark in one)]
+    if not shown:
+        return 0.0
+    return 0.0 if _make(value) in map(_make, shown) else 0.7
+
+
+def _make(text: str) -> str:
+    """The form of an identifier without its length: `#W6390527` is `#a9`."""
+    plain = _DIGITS.sub("9", text.strip()[:64].lower())
+    return _LETTERS.sub("a", plain)
 
 
 def _swapped(said: Said, one: tuple[Leaf, list[int]], other: tuple[Leaf, list[int]]) -> float:

@@ -8,10 +8,12 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.intent.v1.consistency_grounding import Ground
-from gateway.intent.v1.consistency_view import MOST_VALUES, Leaf, Said, View, shape
+from gateway.intent.v1.consistency_view import LEXICON, MOST_VALUES, Leaf, Said, View, shape
+from gateway.intent.v1.plan_fields import LEXICON as PLAN
 from gateway.intent.v1.text import prepare
 from gateway.intent.v1.values import Value, number_in, same
 from gateway.intent.v1.values_likeness import near
+from gateway.intent.v1.values_words import key_words
 
 FEATURES: dict[str, int] = {
     "typo": 1,
@@ -26,6 +28,10 @@ FEATURES: dict[str, int] = {
     "unused": 0,
     "unused_kind": 1,
 }
+_MOST_LOOKED: Final = 20
+_MOST_NUMBERS: Final = 32
+_SIGNED = frozenset(LEXICON["signed"].split())
+_AMOUNTS = frozenset(PLAN["amount"])
 _SCALES: Final = (10.0, 100.0, 1000.0, 60.0, 3600.0, 24.0, 7.0, 12.0, 1024.0, 1e6, 1440.0)
 
 
@@ -45,8 +51,11 @@ def slips(view: View, found: Sequence[Ground]) -> tuple[list[Slip], dict[str, fl
     free = _unused(request, found)
     features["unused"] = min(len(free), 8) / 8
     said: list[Slip] = []
+    looked = 0
     for each in found:
-        if each.request < 0.85 or each.leaf.kind == "number":
+        doubtful = each.request < 0.85 or each.leaf.kind == "number"
+        if doubtful and looked < _MOST_LOOKED:
+            looked += 1
             worst = _worst(view, each, free)
             if worst:
                 said.append(worst)
@@ -100,13 +109,16 @@ def _worst(view: View, each: Ground, free: Sequence[Value]) -> Slip | None:
 
 def _number(view: View, leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip | None:
     best: Slip | None = None
-    candidates = [value for value in view.request.values[:MOST_VALUES] if value.number is not None]
+    candidates = [value for value in view.request.values if value.number is not None]
     unused = {value.start for value in free}
-    for value in candidates:
+    signed = bool(_SIGNED & frozenset(view.request.text.tokens))
+    for value in candidates[:_MOST_NUMBERS]:
         relation = same(value.text, leaf.value, key=leaf.key, schema=leaf.schema)
         if relation in ("equal", "equivalent"):
             return None
         check, strength = _of_number(relation, value, leaf)
+        if check == "sign" and signed:
+            strength *= 0.3
         if value.start not in unused:
             strength *= 0.5
         strength *= doubt
@@ -128,7 +140,16 @@ def _of_number(relation: str, value: Value, leaf: Leaf) -> tuple[str, float]:
         mine, yours = str(leaf.phrase), str(number_in(value.text) or "")
         if len(mine) >= 3 and near(mine, yours):
             return "typo", 0.7
-    return "other", 0.6 if value.unit else 0.45
+    return "other", _otherness(value, leaf)
+
+
+def _otherness(value: Value, leaf: Leaf) -> float:
+    """How likely a number of the request is meant for the field that holds another."""
+    if value.kind == "money":
+        return 0.6 if key_words(leaf.key) & _AMOUNTS else 0.2
+    if not any(mark.isdigit() for mark in value.text) and not value.unit:
+        return 0.2
+    return 0.6 if value.unit else 0.45
 
 
 def _day(leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip | None:
@@ -209,20 +230,19 @@ def _enum(view: View, leaf: Leaf, each: Ground) -> Slip | None:
 
 
 def _name(view: View, leaf: Leaf, doubt: float) -> Slip | None:
-    """A name with a letter wrong: most of it is said, and the rest almost."""
+    """A name with a letter wrong: the rest of it is said, and this word almost."""
     tokens = leaf.phrase.split()
-    vocabulary = view.request.text.tokens
-    known = frozenset(vocabulary)
-    for token in tokens:
-        if token in known or len(token) < 4:
-            continue
-        for other in dict.fromkeys(vocabulary):
-            if (
-                abs(len(other) - len(token)) <= 1
-                and (other[0] == token[0] or other[-1] == token[-1])
-                and other.rstrip("s") != token.rstrip("s")
-                and other not in tokens
-                and near(other, token)
-            ):
-                return Slip("typo", leaf, other, (0.8 if len(token) > 4 else 0.5) * doubt)
+    known = frozenset(view.request.text.tokens)
+    strange = [token for token in tokens if token not in known]
+    if len(strange) * 2 > len(tokens) and len(tokens) > 1:
+        return None
+    for token in strange:
+        for other in dict.fromkeys(view.request.text.tokens) if len(token) > 4 else ():
+            if _mistyped(token, other) and other not in tokens:
+                return Slip("typo", leaf, other, 0.8 * doubt)
     return None
+
+
+def _mistyped(token: str, other: str) -> bool:
+    alike = abs(len(other) - len(token)) <= 1 and other[0] == token[0]
+    return alike and other.rstrip("s") != token.rstrip("s") and near(other, token)

@@ -219,7 +219,7 @@ def _kind(
     """What kind of thing a value is; what decides what may be wrong with it."""
     if isinstance(value, bool):
         return "bool"
-    if value is None or value == "" or isinstance(value, (list, dict)):
+    if value is None or value in ("", "null", "none", "None") or isinstance(value, (list, dict)):
         return "empty"
     if isinstance(value, str):
         if isinstance(schema.get("enum"), list):
