@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gateway.intent.assessment import Signal
 from gateway.intent.v1.attribution_tone import deferral
+from gateway.intent.v1.consistency_bounds import kept
 from gateway.intent.v1.consistency_view import LEXICON, Leaf, Said, View, signal
 from gateway.intent.v1.plan_fields import fields_of
 from gateway.intent.v1.text import weight
@@ -81,7 +82,7 @@ def _ground(view: View, leaf: Leaf) -> Ground:
         seen = max(seen, 0.9)
     return Ground(
         leaf,
-        request=said_by(leaf, view.request),
+        request=max(said_by(leaf, view.request), 0.9 * kept(leaf, view.request)),
         plan=plan,
         seen=seen,
         untrusted=max((said_by(leaf, one) for one in view.untrusted), default=0.0),
