@@ -7,7 +7,7 @@ from typing import Any
 from checkrein import guard, run
 from telling import Story, tell
 
-ASKED = "promote the spring campaign, spend at most 100 USD"
+ASKED = "buy ads for the spring campaign, spend at most 100 USD"
 
 
 def main() -> dict[str, Any]:

@@ -13,14 +13,18 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# What was enforced on the last call, by which rule, and which tools had run by then.
-EXPECTED: dict[str, tuple[str, str, list[str]]] = {
-    "stripe_boolean": ("block", "payments.plan_mismatch", []),
-    "runaway_loop": ("halt", "loops.near_identical_calls", ["search.web"] * 6),
-    "injected_page": ("block", "recipients.untrusted_source", ["web.fetch"]),
-    "run_budget": ("block", "budgets.run_budget", ["ads.buy"] * 2),
-    "destructive_command": ("block", "destructive.shell", []),
-    "data_exfiltration": ("block", "recipients.outside", ["crm.read_customer"]),
+# What was enforced on the last call, by which rules at least, and which tools had run by then.
+EXPECTED: dict[str, tuple[str, set[str], list[str]]] = {
+    "stripe_boolean": ("block", {"payments.plan_mismatch", "intent.mismatch"}, []),
+    "runaway_loop": ("halt", {"loops.near_identical_calls"}, ["search.web"] * 6),
+    "injected_page": (
+        "block",
+        {"recipients.untrusted_source", "intent.mismatch"},
+        ["web.fetch"],
+    ),
+    "run_budget": ("block", {"budgets.run_budget"}, ["ads.buy"] * 2),
+    "destructive_command": ("block", {"destructive.shell"}, []),
+    "data_exfiltration": ("block", {"recipients.outside"}, ["crm.read_customer"]),
 }
 
 
@@ -68,12 +72,13 @@ def test_there_is_a_script_for_each_simulation():
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_simulation_is_stopped_by_the_rule_that_is_there_for_it(gateway, name):
     """S1-11, S1-14: what must not run does not run, and everything is reported."""
-    enforced, rule, ran = EXPECTED[name]
+    enforced, rules, ran = EXPECTED[name]
 
     summary = play(name, **gateway)
 
     last = summary["tried"][-1]
-    assert (last["enforced"], last["rule"]) == (enforced, rule)
+    assert last["enforced"] == enforced
+    assert rules <= set(last["rules"])
     assert [one["tool"] for one in summary["ran"]] == ran
     assert summary["ended"] == ("halted" if enforced == "halt" else "finished")
     assert summary["reported"] is True
