@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, run
-from telling import Story, tell
+from telling import Story, planned, tell
 
 TOOL = "stripe.create_charge_or_refund"
 ASKED = "charge customer cus_9281 4,500 USD for order 9281"
@@ -39,12 +39,10 @@ def main() -> dict[str, Any]:
 
     with run(story.name, agent="billing-agent", user_request=ASKED) as r:
         story.run_id = r.id
+        if planned():
+            text = "Charge cus_9281 4,500 USD; this is not a refund."
+            r.observe(plan={"text": text, "tool": TOOL, "arguments": PLANNED})
         r.observe(
-            plan={
-                "text": "Charge cus_9281 4,500 USD; this is not a refund.",
-                "tool": TOOL,
-                "arguments": PLANNED,
-            },
             context=[{"id": "order_9281", "source": "orders", "trusted": True, "text": RECORD}],
             reasoning="The order is unpaid, so the customer is charged its total.",
         )

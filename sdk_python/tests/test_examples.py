@@ -28,10 +28,10 @@ EXPECTED: dict[str, tuple[str, set[str], list[str]]] = {
 }
 
 
-def play(name: str, **environ: str) -> dict[str, Any]:
+def play(name: str, *options: str, **environ: str) -> dict[str, Any]:
     """The summary that the example prints as its one line."""
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py"), "--json"],
+        [sys.executable, str(EXAMPLES / f"{name}.py"), "--json", *options],
         env={**os.environ, "CHECKREIN_DEADLINE": "20", **environ},
         capture_output=True,
         text=True,
@@ -83,6 +83,25 @@ def test_the_simulation_is_stopped_by_the_rule_that_is_there_for_it(gateway, nam
     assert summary["ended"] == ("halted" if enforced == "halt" else "finished")
     assert summary["reported"] is True
     assert isinstance(last["elapsed_ms"], float)
+
+
+@pytest.mark.parametrize("options", [(), ("--without-plan",)])
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("stripe_boolean", "/action/arguments/is_refund"),
+        ("injected_page", "/action/arguments/to_account"),
+    ],
+)
+def test_the_intent_guard_names_the_field_with_and_without_a_plan(gateway, name, field, options):
+    """S1-11, S1-12: the flag, and the account that only a page nobody vouches for explains."""
+    summary = play(name, *options, **gateway)
+
+    last = summary["tried"][-1]
+    assert "intent.mismatch" in last["rules"]
+    assert last["assessed"]["score"] >= 0.9
+    assert last["assessed"]["field"] == field
+    assert last["enforced"] == "block"
 
 
 @pytest.mark.parametrize("name", EXPECTED)
