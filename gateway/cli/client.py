@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from gateway.cli.failures import ABSENT, FOUND, UNREACHABLE, USAGE, Failure
+
+if TYPE_CHECKING:
+    import httpx2
 
 URL = "http://127.0.0.1:8400"
 TIMEOUT_SECONDS = 10.0
@@ -62,7 +66,7 @@ class Client(Struct, frozen=True):
         try:
             # A proxy of the environment has no business between a terminal and its gateway's key.
             with httpx2.Client(timeout=self.seconds, trust_env=False) as client:
-                reply = client.request(method, self.url + path, headers=headers, **sent)
+                reply = _answered(client, method, self.url + path, headers=headers, **sent)
             document = reply.json()
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             text = f"No gateway answers at {self.url}: {error}"
@@ -70,6 +74,20 @@ class Client(Struct, frozen=True):
         if reply.status_code == 200:
             return document
         raise _refusal(self.url, reply.status_code, document)
+
+
+def _answered(client: httpx2.Client, method: str, address: str, **sent: Any) -> httpx2.Response:
+    """The reply. What is on its way into the record is waited for, for as long as a reply is."""
+    last = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        reply = client.request(method, address, **sent)
+        wait = reply.headers.get("retry-after", "")
+        if method != "GET" or reply.status_code != 503 or not wait.isdecimal():
+            return reply
+        seconds = max(int(wait[:4]), 0.2)
+        if time.monotonic() + seconds > last:
+            return reply
+        time.sleep(seconds)
 
 
 def from_environment(seconds: float = TIMEOUT_SECONDS) -> Client:

@@ -14,6 +14,8 @@ from gateway.assessing import ChildAssessor, Evaluated, Limits
 from gateway.intent.evidence import Evidence
 
 EVALUATORS = str(Path(__file__).parent / "evaluators")
+# A starved machine may hold a child up for longer than a gateway would wait.
+WALL = 2.0
 PLAN_ONLY = Evaluated(module="plan_only", folder=EVALUATORS)
 
 
@@ -24,7 +26,10 @@ class Watched:
         self.troubles: list[str] = []
         self.replaced = 0
         self.assessor = ChildAssessor(
-            Limits(**limits), PLAN_ONLY, on_failed=self.troubles.append, on_replaced=self._replaced
+            Limits(**{"wall": WALL, **limits}),
+            PLAN_ONLY,
+            on_failed=self.troubles.append,
+            on_replaced=self._replaced,
         )
 
     def _replaced(self) -> None:

@@ -121,7 +121,7 @@ async def test_when_both_are_gone_the_next_one_waits_for_another(watched):
 
 
 async def test_a_child_that_becomes_large_is_replaced_without_a_loss():
-    async with opened(resident_bytes=96 << 20) as watched:
+    async with opened(resident_bytes=96 << 20, cpu=5.0, wall=20.0) as watched:
         serving, _ = await watched.both_ready()
         said = await asyncio.gather(
             *(watched.assessor.assess(evidence("remember")) for _ in range(2)),
