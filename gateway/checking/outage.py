@@ -136,7 +136,7 @@ class Outage:
     ) -> CheckReply:
         """The reply from the spool. Raises Unavailable where the environment wants none, or the
         spool cannot take it; Conflict as any check does."""
-        if failure is not None and not _is_of_the_record(failure):
+        if failure is not None and not is_of_the_record(failure):
             self.breaker.failed((case.caller.project_id, case.ids.run_id))
         effects = frozenset(case.action.side_effects)
         mode = journal_mode(case.environment, effects, spool=self._spool is not None)
@@ -230,15 +230,15 @@ class Outage:
         return reply
 
 
+def is_of_the_record(failure: StorageFailure) -> bool:
+    """Whether the journal answers, and only what lies behind it does not: other runs go on."""
+    return isinstance(failure, RecordAway) or isinstance(failure.__cause__, RecordAway)
+
+
 def _under_new_ids(case: Case, ambient: Ambient) -> Case:
     decision_id = ambient.new_id("dec")
     ids = replace(case.ids, decision_id=decision_id, event_id=event_of_decision(decision_id))
     return replace(case, ids=ids)
-
-
-def _is_of_the_record(failure: StorageFailure) -> bool:
-    """Whether the journal answers, and only what lies behind it does not: other runs go on."""
-    return isinstance(failure, RecordAway) or isinstance(failure.__cause__, RecordAway)
 
 
 def _unavailable(mode: JournalMode) -> Unavailable:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from gateway.ambient import Ambient
 from gateway.checking import spooled
 from gateway.checking.identity import refuse_other_identity
-from gateway.checking.outage import Outage
+from gateway.checking.outage import Outage, is_of_the_record
 from gateway.checking.spooled import SpooledDecision
 from gateway.domain import canonical
 from gateway.domain.check import RunRef
@@ -67,6 +67,7 @@ class SpoolDrain:
         self._metrics = metrics
         self._refusals: Counter[str] = Counter()
         self._answers = 0
+        self._appended = 0
         self._failing = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -97,10 +98,12 @@ class SpoolDrain:
         runs: dict[tuple[str, str], list[SpooledDecision]] = {}
         for decision in decisions:
             runs.setdefault(decision.run, []).append(decision)
+        appended = self._appended
         outcomes = await asyncio.gather(*(self._drain(run) for run in runs.values()))
         failed = [outcome for outcome in outcomes if outcome is not None]
         if failed:
-            self._refused(failed, others=len(failed) < len(runs))
+            others = len(failed) < len(runs)
+            self._refused(failed, others=others, appended=self._appended > appended)
             raise failed[0].failure
         given_up = [each for each in decisions if self._is_given_up(each)]
         lost = bool(given_up) or len(decisions) < len(entries)
@@ -152,19 +155,27 @@ class SpoolDrain:
                 if not isinstance(await self._journal.append(append), Refused):
                     self._outage.answered()
                     self._outage.draining = True
+                    self._appended += 1
                     return
             finally:
                 if decision.confirm:
                     await self._journal.forget(decision.decision_id)
         raise StorageFailure("the run changes too fast")
 
-    def _refused(self, failed: list[_Failed], *, others: bool) -> None:
-        """Count what fails while the journal takes other things; else it is the journal."""
-        if others or self._outage.answers != self._answers:
-            for each in failed:
-                self._refusals[each.decision.decision_id] += 1
-        else:
-            self._outage.breaker.failed(failed[0].decision.run)
+    def _refused(self, failed: list[_Failed], *, others: bool, appended: bool) -> None:
+        """Count what fails while the same thing answers for others; else that thing is away.
+
+        The record is asked before anything is appended, so only an append shows that it answers:
+        checks go on without it. While it is away everything waits, and the journal is none the
+        worse for it.
+        """
+        answers = others or self._outage.answers != self._answers
+        at_journal = [each for each in failed if not is_of_the_record(each.failure)]
+        at_record = [each for each in failed if is_of_the_record(each.failure)]
+        if at_journal and not answers:
+            self._outage.breaker.failed(at_journal[0].decision.run)
+        for each in (at_journal if answers else []) + (at_record if appended else []):
+            self._refusals[each.decision.decision_id] += 1
         self._answers = self._outage.answers
 
     def _is_given_up(self, decision: SpooledDecision) -> bool:

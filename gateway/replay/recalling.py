@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +18,7 @@ from gateway.domain.instants import rfc3339
 from gateway.domain.reply import ApprovalRef, CheckReply, reply_of
 from gateway.domain.rule_results import Round
 from gateway.domain.run_state import ActionRecord, Approval, RunState
+from gateway.errors import RecordAway, StorageFailure
 from gateway.replay.opening import open_content
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Gather, Journal, Ledger
@@ -57,11 +60,13 @@ class Recalling:
         return folded.state, secret, folded.actions
 
     async def knows(self, project_id: str, decision_id: str) -> bool:
-        """Whether a decision is recorded, in the journal or the ledger. Raises StorageFailure."""
+        """Whether a decision is recorded, in the journal or the ledger. Raises StorageFailure;
+        RecordAway when it is the ledger that does not answer."""
         event_id = event_of_decision(decision_id)
         if self.journal is not None and await self.journal.locate(project_id, event_id) is not None:
             return True
-        return await self._ledger.event_by_decision(project_id, decision_id) is not None
+        with _of_the_record():
+            return await self._ledger.event_by_decision(project_id, decision_id) is not None
 
     async def find_action(
         self, project_id: str, decision_id: str
@@ -120,11 +125,12 @@ class Recalling:
             if entry is not None:
                 body = _body.decode(entry.draft.body)
                 return entry.seq, body, *_said(entry.draft.content)
-        stored = await self._ledger.event_by_decision(project_id, record.decision_id)
-        if stored is None:
-            return None
-        event = _event.decode(stored.record)
-        content = await open_content(self._ledger, self._keyring, stored)
+        with _of_the_record():
+            stored = await self._ledger.event_by_decision(project_id, record.decision_id)
+            if stored is None:
+                return None
+            event = _event.decode(stored.record)
+            content = await open_content(self._ledger, self._keyring, stored)
         if "decision" not in content:
             return None
         return event.seq, _body.decode(event.body), *_said(content)
@@ -149,3 +155,12 @@ def _said(content: Mapping[str, bytes]) -> tuple[Decision, dict[str, Any] | None
         return decision, None
     first = _frame.decode(content["frame"]).assessment
     return decision, last_assessment(first, _rounds.decode(content["rounds"]))
+
+
+@contextmanager
+def _of_the_record() -> Iterator[None]:
+    """A failure in here says nothing about the journal."""
+    try:
+        yield
+    except StorageFailure as failure:
+        raise RecordAway(str(failure)) from failure

@@ -15,15 +15,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from gateway.checking.breaker import Breaker
-from gateway.checking.spool_drain import REFUSALS
+from gateway.checking.breaker import FAILURES, Breaker
+from gateway.checking.spool_drain import REFUSALS, SpoolDrain
 from gateway.domain.events import DecisionBody, event_of_decision
 from gateway.domain.reply import CheckReply
 from gateway.domain.reports import EventBatch, ResultReport
 from gateway.domain.rule_results import Round
 from gateway.domain.ruleset import Budget, CounterReads, Environment, LabelReads
 from gateway.domain.run_state import ActionRecord
-from gateway.errors import Conflict, StorageFailure, Unavailable
+from gateway.errors import Conflict, RecordAway, StorageFailure, Unavailable
 from gateway.replay.rejudge import RecordedDecision, rejudge
 from gateway.storage.ports import Gather
 from tests import make
@@ -45,6 +45,17 @@ def journal_away(bench: Bench) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
+def record_away(bench: Bench) -> Iterator[None]:
+    """Whatever is asked of the ledger's events fails; the journal is well."""
+    with contextlib.closing(sqlite3.connect(bench.folder / "ledger.db")) as ledger:
+        ledger.execute("ALTER TABLE event RENAME TO event_away")
+        try:
+            yield
+        finally:
+            ledger.execute("ALTER TABLE event_away RENAME TO event")
 
 
 @pytest.fixture
@@ -446,6 +457,70 @@ async def test_what_the_journal_refuses_for_ever_keeps_nothing_else_waiting(spoo
         event_id = event_of_decision(gone.decision_id)
         assert await spooling.journal.locate("prj_1", event_id) is None
     assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
+
+
+async def test_what_waits_for_the_record_waits_as_long_as_that_is_away(spooling):
+    """D1: checks go on without the ledger, which says nothing about what cannot be looked up in it:
+    none of that is set aside, however often it was tried."""
+    with journal_away(spooling):
+        waiting = await spooling.check(run=RUN)
+
+    with record_away(spooling):
+        for _ in range(REFUSALS + 1):
+            with pytest.raises(RecordAway):
+                await spooling.spool_drain.step()
+            assert (await spooling.check(run={"id": "before 0"})).durability == "fsync"
+
+    assert await drained(spooling) == 1
+    assert (await recorded(spooling, waiting))[0] == 2
+    assert spooling.spool.figures().set_aside == 0
+
+
+async def test_a_record_that_is_away_closes_the_journal_to_nobody(spooling):
+    """D4: nobody waits for it but the runs that it may hold; what is drained neither."""
+    with journal_away(spooling):
+        await spooling.check(run=RUN)
+    await spooling.check(run={"id": "before 0"})
+
+    with record_away(spooling):
+        for _ in range(FAILURES):
+            with pytest.raises(RecordAway):
+                await spooling.spool_drain.step()
+        spooling.outage.breaker.failed(("prj_1", "slow once"))
+        after = await spooling.check(run={"id": "before 1"})
+
+    assert after.durability == "fsync"
+
+
+async def test_what_the_record_refuses_for_ever_keeps_nothing_else_waiting(spooling):
+    """D10: it answers for others, whose decisions are appended, so it is not away."""
+    with journal_away(spooling):
+        refused = await spooling.check(run=RUN)
+
+    async def knows(project_id: str, decision_id: str) -> bool:
+        if decision_id == refused.decision_id:
+            raise RecordAway("The database refused a statement.")
+        known: bool = await spooling.recalling.knows(project_id, decision_id)
+        return known
+
+    drain = SpoolDrain(
+        spool=spooling.spool,
+        journal=spooling.journal,
+        outage=spooling.outage,
+        knows=knows,
+        ambient=spooling.ambient,
+        metrics=spooling.metrics,
+    )
+    for number in range(REFUSALS):
+        with journal_away(spooling):
+            await spooling.check(run={"id": f"other {number}"})
+        with pytest.raises(RecordAway):
+            await drain.step()
+
+    assert await drain.step() == REFUSALS + 1
+    assert await drain.step() == 0
+    assert spooling.spool.figures().waiting == 0
+    assert spooling.spool.figures().set_aside > 0
 
 
 async def test_a_dead_journal_is_asked_seldom(spooling):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 from gateway.ambient import Ambient
 from gateway.domain.events import Durability
@@ -51,10 +50,14 @@ class Backlog:
             if waiting >= self._most:
                 raise full(waiting)
 
-    async def figures(self) -> JournalFigures:
+    async def figures(self, lane: str = "reads", seconds: float | None = None) -> JournalFigures:
+        """Counted a moment ago at most. A check, which may wait for this, has a lane without those
+        who wait long, and a call's deadline; others say what they have."""
         now = self._ambient.monotonic()
         if self._figures is None or now >= self._until:
-            found = await asyncio.gather(*(self._look(each) for each in self._places.partitions))
+            found = await asyncio.gather(
+                *(self._look(each, lane, seconds) for each in self._places.partitions)
+            )
             waiting = sum(count for count, _ in found)
             oldest = min((ns for _, ns in found if ns), default=0)
             age = (self._ambient.now_ns() - oldest) / 1e9 if oldest else 0.0
@@ -63,16 +66,20 @@ class Backlog:
             self._taken = 0
         return self._figures
 
-    async def _look(self, partition: Partition) -> tuple[int, int]:
+    async def _look(
+        self, partition: Partition, lane: str, seconds: float | None
+    ) -> tuple[int, int]:
         """(events that wait, when the oldest of them was taken in)."""
         count, first = await asyncio.gather(
-            self._ask(partition, pack("XLEN", partition.log)),
-            self._ask(partition, pack("XRANGE", partition.log, "-", "+", "COUNT", 1)),
+            self._routes.call(partition.slot, pack("XLEN", partition.log), lane, seconds),
+            self._routes.call(
+                partition.slot,
+                pack("XRANGE", partition.log, "-", "+", "COUNT", 1),
+                lane,
+                seconds,
+            ),
         )
         return count, _taken_in(*first[0]) if first else 0
-
-    async def _ask(self, partition: Partition, command: bytes) -> Any:
-        return await self._routes.call(partition.slot, command, "slow")
 
 
 def _taken_in(entry: bytes, fields: Sequence[bytes]) -> int:

@@ -41,7 +41,7 @@ from gateway.storage.server.redis.functions import PLACED
 from gateway.storage.server.redis.intake import Limits, Prepared, prepare
 from gateway.storage.server.redis.keys import PARTITIONS, Places, pack
 from gateway.storage.server.redis.lane import OutcomeUnknown
-from gateway.storage.server.redis.lookups import Lookups
+from gateway.storage.server.redis.lookups import READ_DEADLINES, Lookups
 from gateway.storage.server.redis.order import InOrder
 from gateway.storage.server.redis.routes import DEADLINE_SECONDS, Routes
 from gateway.storage.server.redis.runs import Runs
@@ -240,7 +240,7 @@ class RedisJournal:
 
     async def figures(self) -> JournalFigures:
         """At most a second old."""
-        return await self._backlog.figures()
+        return await self._backlog.figures("slow", READ_DEADLINES * self._routes.seconds)
 
     async def close(self) -> None:
         self._tending.cancel()
@@ -257,7 +257,7 @@ class RedisJournal:
             self._backlog.refuses = ""
         except ConfigInvalid as invalid:
             self._backlog.refuses = str(invalid)
-        await self._backlog.figures()
+        await self._backlog.figures("slow")
         return sum(moved)
 
     async def _tend(self) -> None:

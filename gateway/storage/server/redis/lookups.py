@@ -33,6 +33,8 @@ from gateway.storage.server.redis.routes import Routes
 from gateway.storage.server.redis.runs import Runs
 
 REMEMBERED_MAX = 20_000
+# How many deadlines of a call a reader waits, who waits longer than that for the ledger anyhow.
+READ_DEADLINES = 8
 
 
 class Lookups:
@@ -43,6 +45,7 @@ class Lookups:
         self._places = places
         self._runs = runs
         self._homes: OrderedDict[str, Partition] = OrderedDict()
+        self._patience = READ_DEADLINES * routes.seconds
 
     def remember(self, append: Append, partition: Partition) -> None:
         """Where an append's events and decisions are."""
@@ -57,7 +60,7 @@ class Lookups:
     async def action(self, project_id: str, decision_id: str) -> tuple[str, ActionRecord] | None:
         async def ask(partition: Partition) -> Any:
             field = placed_field(project_id, decision_id)
-            return await self._ask(partition, DECISION(partition.keys, field))
+            return await self._ask(partition, DECISION(partition.keys, field), self._patience)
 
         found = await self._somewhere(decision_id, ask)
         if found is None:
@@ -86,7 +89,8 @@ class Lookups:
     async def entry(self, key: Key, event_id: str) -> RunEntry | None:
         partition = self._places.of(key)
         field = placed_field(key[0], event_id)
-        found = await self._ask(partition, EVENT(partition.keys, field))
+        # A check that is asked again waits for this, and not behind those who have time.
+        found = await self._routes.call(partition.slot, EVENT(partition.keys, field), "reads")
         if found is None or found[0] != place_of(key):
             return None
         seen = await self._runs.read(key, "")
@@ -103,7 +107,7 @@ class Lookups:
     async def last_seq(self, key: Key) -> int:
         partition = self._places.of(key)
         run = partition.key(b"run", place_of(key))
-        return int(await self._ask(partition, pack("HGET", run, "q")) or 0)
+        return int(await self._ask(partition, pack("HGET", run, "q"), self._patience) or 0)
 
     async def reservations(self, now_ns: int, limit: int) -> Sequence[OpenReservation]:
         found = []
@@ -149,5 +153,5 @@ class Lookups:
         answers = await asyncio.gather(*(ask(each) for each in self._places.partitions))
         return next((answer for answer in answers if answer is not None), None)
 
-    async def _ask(self, partition: Partition, command: bytes) -> Any:
-        return await self._routes.call(partition.slot, command, "slow")
+    async def _ask(self, partition: Partition, command: bytes, seconds: float | None = None) -> Any:
+        return await self._routes.call(partition.slot, command, "slow", seconds)
