@@ -12,6 +12,7 @@
 Settings come from the environment (CHECKREIN_URL, CHECKREIN_API_KEY, ...); `init()` is optional.
 """
 
+from checkrein._assessment import Assessment, Coverage, Heads, Signal
 from checkrein._calling import calling
 from checkrein._decision import Approval, Decision, Reason
 from checkrein._errors import (
@@ -41,12 +42,16 @@ __all__ = [
     "Approval",
     "ApprovalDenied",
     "ApprovalRequired",
+    "Assessment",
     "Blocked",
     "CheckreinError",
+    "Coverage",
     "Decision",
     "Halted",
+    "Heads",
     "Reason",
     "Run",
+    "Signal",
     "Unavailable",
     "__version__",
     "calling",
