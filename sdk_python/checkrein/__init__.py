@@ -12,6 +12,7 @@
 Settings come from the environment (CHECKREIN_URL, CHECKREIN_API_KEY, ...); `init()` is optional.
 """
 
+from checkrein._asked import plan, request
 from checkrein._assessment import Assessment, Coverage, Heads, Signal
 from checkrein._calling import calling
 from checkrein._decision import Approval, Decision, Reason
@@ -60,6 +61,7 @@ __all__ = [
     "guard",
     "init",
     "observe",
+    "plan",
     "record_artifact",
     "record_feedback",
     "record_handoff",
@@ -67,6 +69,7 @@ __all__ = [
     "record_model_call",
     "record_retry",
     "record_verification",
+    "request",
     "run",
     "stats",
 ]

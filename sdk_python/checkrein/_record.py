@@ -18,7 +18,7 @@ _said: set[str] = set()
 def observe(
     *,
     request: str | None = None,
-    plan: Text | None = None,
+    plan: Any = None,
     context: Text | Sequence[Text] | None = None,
     retrieved: Text | Sequence[Text] | None = None,
     reasoning: str | None = None,
@@ -29,7 +29,7 @@ def observe(
 ) -> None:
     """Tell the current run what the agent knows. Sent with the next check, masked.
 
-    plan         text, or {"text", "arguments", "tool"}: what the call should be, to compare with
+    plan         what the next calls should be, to compare with: as `checkrein.plan` takes it
     context      text or {"id", "source", "trusted", "text"}, one or several; untrusted unless said
                  otherwise. `retrieved` is another word for it
     reasoning    why the next call follows; it is told once

@@ -37,9 +37,13 @@ class Permit:
         run: Run | None,
         call: Call | None,
         decision: Decision | None,
+        *,
+        planned: Call | None = None,
     ) -> None:
         self.tool, self.bound, self.run = tool, bound, run
         self.call, self.decision = call, decision
+        # Whose step of the plan this is, for a gap too.
+        self._planned = planned or call
 
     def succeeded(self, output: Any, duration_ns: int, *, truncated: bool = False) -> None:
         """Report what the body returned."""
@@ -52,10 +56,14 @@ class Permit:
 
     def not_run(self, why: str) -> None:
         """Report that the body did not run although it was allowed to."""
+        if self._planned is not None:
+            self._planned.settle_plan(ran=False)
         self._report("failed", 0, error={"type": "NotRun", "message": why})
 
     def _report(self, status: str, duration_ns: int, **result: Any) -> None:
         try:
+            if self._planned is not None:
+                self._planned.settle_plan(ran=True)
             _report(self, status, duration_ns, **result)
         except Exception:  # the tool's own outcome stands, whatever happens to its report
             log.exception("Checkrein could not report a result")

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import msgspec
 
 from checkrein import _names
+from checkrein._redactions import redact_also
 from checkrein._settings import Capture, OnUnavailable
 from checkrein._sizes import SCHEMA_BYTES
 
@@ -65,6 +66,11 @@ class Tool:
         self._extra = _kind(parameters, Parameter.VAR_KEYWORD)
         self._rest = _kind(parameters, Parameter.VAR_POSITIONAL)
         self._refuse_unknown_names()
+        own = _names.name(getattr(fn, "__name__", "")) or self.name
+        # What a plan may call it: providers are often given the function's own name.
+        self.names = (self.name, own)
+        if options.redact:
+            redact_also(self.names, options.redact)
 
     @functools.cached_property
     def description(self) -> str | None:
