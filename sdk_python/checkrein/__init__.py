@@ -34,6 +34,7 @@ from checkrein._record import (
     record_model_call,
     record_retry,
     record_verification,
+    retrieved,
 )
 from checkrein._run import Run, current_run, flush, run
 from checkrein._runtime import init, stats
@@ -70,6 +71,7 @@ __all__ = [
     "record_retry",
     "record_verification",
     "request",
+    "retrieved",
     "run",
     "stats",
 ]

@@ -38,9 +38,8 @@ def _context(observed: Observed, seen: Any) -> None:
         given = item if isinstance(item, Mapping) else {"text": item}
         text = masked_text(observed.masker, given.get("text", ""), CONTEXT_BYTES)
         source = masked_text(observed.masker, given.get("source") or "retrieved", 2000)
-        id_ = identifier(given.get("id") or f"ctx_{observed.masker.label(source, text)}")
-        trusted = given.get("trusted") is True
-        observed.see({"id": id_, "source": source, "trusted": trusted, "text": text})
+        made = observed.item(source, text, trusted=given.get("trusted") is True)
+        observed.see({**made, "id": identifier(given["id"])} if given.get("id") else made)
 
 
 def _model(observed: Observed, model: Any) -> None:

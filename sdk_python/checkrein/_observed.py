@@ -22,6 +22,13 @@ from checkrein._plan import Plan, Step
 from checkrein._sizes import NODES
 
 MAX_CONTEXT = 1000
+# What the gateway holds for one run, counted as it counts: beyond that, a reference finds nothing.
+SEEN_BYTES = 1024 * 1024
+ITEM_BYTES = 800
+# Of what guarded calls brought back; their results are reported apart from this. Half of what the
+# gateway holds stays for what the agent itself had to say.
+MAX_RESULTS = 32
+RESULTS_BYTES = SEEN_BYTES // 2
 CONTEXT_IN_CHECK = 200
 EVENTS_IN_CHECK = 500
 PENDING_BYTES = 2 * 1024 * 1024
@@ -64,6 +71,8 @@ class Observed:
         # What no check has carried yet, by identity.
         self._untold: OrderedDict[int, tuple[str, Asked | Step]] = OrderedDict()
         self._context: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._seen_bytes = 0
+        self._results: OrderedDict[str, int] = OrderedDict()
         self._held: set[str] = set()
         self._events: deque[Event] = deque()
         self._bytes = 0
@@ -108,14 +117,30 @@ class Observed:
         with self._lock:
             self._expect(kind, asked, before)
 
-    def see(self, item: dict[str, Any]) -> None:
-        """Keep a context item `{id, source, trusted, text}`; the same id again is the same item."""
+    def item(self, source: str, text: str, *, trusted: bool) -> dict[str, Any]:
+        """A context item that is known again by what it says and by whose word it is."""
+        id_ = f"ctx_{self.masker.label(f'{source} {trusted}', text)}"
+        return {"id": id_, "source": source, "trusted": trusted, "text": text}
+
+    def see(self, item: dict[str, Any], *, result: bool = False) -> None:
+        """Keep a context item `{id, source, trusted, text}`; the same id again is the same item.
+
+        The oldest go first: of results beyond their number, and of all beyond what the gateway
+        holds. One that no check has carried is told as an event then.
+        """
         with self._lock:
-            if self._context.pop(item["id"], item) != item:
-                self._held.discard(item["id"])
-            self._context[item["id"]] = item
-            while len(self._context) > MAX_CONTEXT:
-                self._held.discard(self._context.popitem(last=False)[0])
+            id_ = item["id"]
+            if self._context.get(id_, item) != item:
+                self._held.discard(id_)
+            self._forget(id_)
+            self._context[id_] = item
+            self._seen_bytes += _cost(item)
+            if result:
+                self._results[id_] = _cost(item)
+            while len(self._results) > MAX_RESULTS or sum(self._results.values()) > RESULTS_BYTES:
+                self._leave(next(iter(self._results)))
+            while len(self._context) > MAX_CONTEXT or self._seen_bytes > SEEN_BYTES:
+                self._leave(next(iter(self._context)))
 
     def weight(self, told: Told) -> int:
         """Bytes that a check will need for what holds from now on, before context and events."""
@@ -167,7 +192,8 @@ class Observed:
             while self._untold:
                 self._note(*_event(*self._untold.popitem(last=False)[1]))
             for id_, item in self._context.items():
-                if id_ not in self._held:
+                # What a call brought back is in its result's report.
+                if id_ not in self._held and id_ not in self._results:
                     self._held.add(id_)
                     self._note("context", item)
             return self._take()
@@ -193,6 +219,17 @@ class Observed:
             self._untold[id(piece)] = (kind, piece)
         while len(self._untold) > UNTOLD:
             self._note(*_event(*self._untold.popitem(last=False)[1]))
+
+    def _leave(self, id_: str) -> None:
+        if id_ not in self._held and id_ not in self._results:
+            self._note("context", self._context[id_])
+        self._held.discard(id_)
+        self._forget(id_)
+
+    def _forget(self, id_: str) -> None:
+        gone = self._context.pop(id_, None)
+        self._results.pop(id_, None)
+        self._seen_bytes -= _cost(gone) if gone else 0
 
     def _take(self) -> list[Event]:
         events = list(self._events)
@@ -245,3 +282,7 @@ def _pieces(asked: Asked | Plan | None) -> list[Asked | Step]:
 
 def _event(kind: str, piece: Asked | Step) -> tuple[str, dict[str, Any]]:
     return kind, {"text": piece.text} if isinstance(piece, Asked) else piece.fields
+
+
+def _cost(item: dict[str, Any]) -> int:
+    return ITEM_BYTES + 4 * (len(item["text"]) + len(item["id"]) + len(item["source"]))

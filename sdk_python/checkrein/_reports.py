@@ -18,6 +18,7 @@ from checkrein._decision import Decision
 from checkrein._events import make
 from checkrein._fail_mode import describe
 from checkrein._ids import new_id
+from checkrein._outcomes import remember_error, remember_output
 from checkrein._plain import Plainer
 from checkrein._run import Run, batches
 from checkrein._sizes import OUTPUT_BYTES, fit, short
@@ -79,16 +80,18 @@ def _report(
 ) -> None:
     options = permit.tool.options
     runtime = _runtime.current()
-    masker = permit.call.masker if permit.call else runtime.masker
+    masker = permit.run.observed.masker if permit.run else runtime.masker
     plain = Plainer()(output)
     masked = masker.value(plain.value)
-    if options.trust is not None and permit.run is not None and status == "succeeded":
-        item = {"source": permit.tool.name, "trusted": options.trust, "text": masked}
-        permit.run.observe(context=item)
+    capture = options.capture or runtime.settings.capture
+    if permit.run is not None and capture == "full":
+        if error is None and not isinstance(output, bytes | bytearray | memoryview):
+            remember_output(permit.run, permit.tool, masked)
+        elif error is not None:
+            remember_error(permit.run, permit.tool, masker, error)
     if permit.decision is None or not permit.decision.decision_id:
         return
     kept, cut = fit(masked, OUTPUT_BYTES)
-    capture = options.capture or runtime.settings.capture
     cost = options.cost(output) if options.cost and status == "succeeded" else None
     body = {
         "status": status,
