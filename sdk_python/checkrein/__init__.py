@@ -12,6 +12,8 @@
 Settings come from the environment (CHECKREIN_URL, CHECKREIN_API_KEY, ...); `init()` is optional.
 """
 
+from checkrein._asked import plan, request
+from checkrein._assessment import Assessment, Coverage, Heads, Signal
 from checkrein._calling import calling
 from checkrein._decision import Approval, Decision, Reason
 from checkrein._errors import (
@@ -32,6 +34,7 @@ from checkrein._record import (
     record_model_call,
     record_retry,
     record_verification,
+    retrieved,
 )
 from checkrein._run import Run, current_run, flush, run
 from checkrein._runtime import init, stats
@@ -41,12 +44,16 @@ __all__ = [
     "Approval",
     "ApprovalDenied",
     "ApprovalRequired",
+    "Assessment",
     "Blocked",
     "CheckreinError",
+    "Coverage",
     "Decision",
     "Halted",
+    "Heads",
     "Reason",
     "Run",
+    "Signal",
     "Unavailable",
     "__version__",
     "calling",
@@ -55,6 +62,7 @@ __all__ = [
     "guard",
     "init",
     "observe",
+    "plan",
     "record_artifact",
     "record_feedback",
     "record_handoff",
@@ -62,6 +70,8 @@ __all__ = [
     "record_model_call",
     "record_retry",
     "record_verification",
+    "request",
+    "retrieved",
     "run",
     "stats",
 ]

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from checkrein import _canonical
+from checkrein._asked import Evidence, evidence
 from checkrein._calling import HISTORY_NODES, sent_history, surroundings
 from checkrein._ids import new_attempt, new_id
 from checkrein._masking import Tokens, Unmaskable, same, unmask
 from checkrein._names import identifier
-from checkrein._observed import Share
+from checkrein._observed import Share, Told
 from checkrein._plain import Plainer
+from checkrein._plan import Called
 from checkrein._run import Run
 from checkrein._runtime import Runtime
 from checkrein._sizes import BODY_BYTES, ENVELOPE_BYTES, HISTORY_BYTES, SCHEMA_BYTES, fit
@@ -41,9 +43,15 @@ class Call:
         self._tokens = Tokens()
         redacted = self.masker.redact(self._raw, tool.options.redact, self._tokens)
         masked = self.masker.value(redacted, self._tokens)
+        self.action_id = _key(tool, named) or new_id("act")
+        self.amount = _amount(tool, named)
         self._around = surroundings()
         self._history = sent_history(self._around.history, self.masker)
-        beside = ENVELOPE_BYTES + SCHEMA_BYTES + (run.observed.weight() if run else 0)
+        called = Called(tool.names, masked, self._around.call_id)
+        self._evidence = evidence(run, self.masker, called)
+        self._told = _told(self._evidence)
+        beside = ENVELOPE_BYTES + SCHEMA_BYTES
+        beside += run.observed.weight(self._told) if run else _weight(self._told)
         beside += HISTORY_BYTES if self._history else 0
         self.arguments, cut = fit(masked, BODY_BYTES - beside)
         self.exact = plain.exact and not cut and not self._tokens.lost
@@ -51,10 +59,8 @@ class Call:
         self.digest = _canonical.digest(self.arguments)
         self._before = None if _frozen(named) else _encode(self._raw)
         self.run_ref = dict(run.wire_ref()) if run else _alone(rt)
-        self.action_id = _key(tool, named) or new_id("act")
         self.approval_id: str | None = None
         self.attempt = new_attempt()
-        self.amount = _amount(tool, named)
         self._use_grant(rt)
 
     def body(self, share: Share) -> bytes:
@@ -70,10 +76,10 @@ class Call:
     def share(self) -> Share:
         """What the run has to tell, as far as it fits beside the arguments."""
         if self.run is None:
-            return Share({}, [])
+            return Share({"request": self._told.fields} if self._told.fields else {}, [])
         room = BODY_BYTES - ENVELOPE_BYTES - len(msgspec.json.encode(self._base()))
         beside = NODES_BESIDE + (HISTORY_NODES if self._history else 0)
-        return self.run.observed.share(room, self.nodes + beside)
+        return self.run.observed.share(room, self.nodes + beside, self._told)
 
     def changed_since(self) -> bool:
         """Whether the arguments are other ones than those that were checked (E3)."""
@@ -95,6 +101,12 @@ class Call:
             return self.tool.rebind(self.bound, true, untouched)
         except (ValueError, TypeError, Unmaskable) as error:
             raise Unappliable(str(error)) from error
+
+    def settle_plan(self, *, ran: bool) -> None:
+        """The call has ended. One that did not run leaves its step of the plan to the next try."""
+        taken, self._evidence = self._evidence.taken, Evidence(None, None)
+        if taken is not None:
+            taken.settle(ran=ran)
 
     def grant_key(self) -> tuple[str, str, str]:
         """Under which an approval of this very call is found again."""
@@ -127,6 +139,18 @@ class Call:
         }
         base |= {"history": self._history} if self._history else {}
         return {**base, "approval_id": self.approval_id} if self.approval_id else base
+
+
+def _told(found: Evidence) -> Told:
+    asked, taken = found
+    fields: dict[str, Any] = {"user": asked.text} if asked else {}
+    fields |= {"plan": taken.fields} if taken and taken.fields else {}
+    pieces = [asked] if asked else []
+    return Told(fields, (*pieces, taken.step) if taken else tuple(pieces))
+
+
+def _weight(told: Told) -> int:
+    return len(msgspec.json.encode(told.fields)) if told.fields else 0
 
 
 def _alone(rt: Runtime) -> dict[str, str]:

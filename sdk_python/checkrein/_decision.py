@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from checkrein._assessment import Assessment
 from checkrein._http import Answer
 from checkrein._trouble import Malformed, Refused, StoreAway, Trouble, Unreachable
 
@@ -49,7 +50,7 @@ class Decision(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...] = ()
     arguments: dict[str, Any] | None = None
     arguments_digest: str | None = None
-    assessment: dict[str, Any] | None = None
+    assessment: Assessment | None = None
     policy: dict[str, Any] | None = None
     approval: Approval | None = None
     degraded: tuple[str, ...] = ()
@@ -84,11 +85,21 @@ def read(answer: Answer) -> Decision:
     if not isinstance(enforced, str):
         raise Malformed("the reply had no `enforced`")
     try:
-        return _whole.decode(answer.body)
+        return _decision(answer.body, loose)
     except (msgspec.DecodeError, RecursionError) as error:
         if enforced in {"allow", "warn"}:
             raise Malformed("the reply did not have the shape of a decision") from error
         return Decision(decision_id=str(loose.get("decision_id", ""))[:256], enforced=enforced)
+
+
+def _decision(body: bytes, loose: dict[str, Any]) -> Decision:
+    """The whole reply. An assessment that cannot be read is none: it decides nothing here."""
+    try:
+        return _whole.decode(body)
+    except msgspec.ValidationError:
+        if loose.get("assessment") is None:
+            raise
+        return msgspec.convert({**loose, "assessment": None}, Decision)
 
 
 def _no_decision(answer: Answer) -> Trouble:

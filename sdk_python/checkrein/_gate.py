@@ -51,11 +51,16 @@ def admit(tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Flow[Per
         _stop_unless_runs(runtime, call, decision, held)
         return Permit(tool, bound, run, call, decision)
     except _stops.Stop as stop:
+        _not_run(call)
         raise stop.error from None
     except Exception as error:
         if decision is not None and decision.enforced not in {"allow", "warn"}:
+            _not_run(call)
             raise _stops.fallback(decision) from error
         return _without_decision(tool, bound, run, call, held, error)
+    except BaseException:
+        _not_run(call)
+        raise
 
 
 def enter(permit: Permit) -> inspect.BoundArguments:
@@ -137,6 +142,11 @@ def _same_arguments(call: Call, decision: Decision) -> None:
         raise Malformed("the reply is about other arguments")
 
 
+def _not_run(call: Call | None) -> None:
+    if call is not None:
+        call.settle_plan(ran=False)
+
+
 def _without_decision(
     tool: Tool,
     bound: inspect.BoundArguments,
@@ -151,6 +161,7 @@ def _without_decision(
     except Exception:  # the fail mode is decided; failing to tell must not change it
         log.exception("Checkrein could not record a gap")
     if ran:
-        return Permit(tool, bound, run, None, None)
+        return Permit(tool, bound, run, None, None, planned=call)
+    _not_run(call)
     hint = getattr(why, "hint", "")
     raise Unavailable(_stops.UNCHECKED + (f" {hint}" if hint else ""), str(why)) from why

@@ -11,6 +11,7 @@ from checkrein._calling import mcp_parties
 from checkrein._forms import async_generator, coroutine, function, generator
 from checkrein._settings import Capture, OnUnavailable
 from checkrein._tool import AmountOf, CostOf, KeyOf, SideEffect, Tool, options
+from checkrein._trust import Trust
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +46,7 @@ def guard(
     redact: Sequence[str] = (),
     on_unavailable: OnUnavailable | None = None,
     capture: Capture | None = None,
-    trust: bool | None = None,
+    trust: Trust = "untrusted",
     cost: CostOf | None = None,
     timeout: float | None = None,
     mcp: Mapping[str, str] | None = None,
@@ -60,7 +61,7 @@ def guard(
     redact: Sequence[str] = (),
     on_unavailable: OnUnavailable | None = None,
     capture: Capture | None = None,
-    trust: bool | None = None,
+    trust: Trust = "untrusted",
     cost: CostOf | None = None,
     timeout: float | None = None,
     mcp: Mapping[str, str] | None = None,
@@ -77,7 +78,8 @@ def guard(
     redact           arguments that never leave the process: `card`, `customer.card`
     on_unavailable   allow or deny (or allow_reads), whatever the environment says
     capture          full reports the output, digest only its digest
-    trust            whether the output counts as trusted context of the run; None leaves it out
+    trust            whether the output may be believed: it becomes context of the run, `trusted` or
+                     `untrusted` (or True, False); `unseen` when the agent's model never reads it
     cost             what the call cost, from its output: (integer minor units, currency)
     timeout          seconds for the whole check
     mcp              for a tool of an MCP server: {"client", "server"}, one or both

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
+from checkrein._content import masked_object, masked_text
 from checkrein._names import identifier, name
-from checkrein._observed import Observed
-from checkrein._plain import Plainer
-from checkrein._sizes import CONTEXT_BYTES, TEXT_BYTES, fit, short
-
-# Beside the arguments of a call, all of this must leave room within the gateway's node limit.
-OBJECT_NODES = 1500
+from checkrein._observed import Asked, Observed
+from checkrein._plan import planned
+from checkrein._sizes import CONTEXT_BYTES, TEXT_BYTES, fit
 
 
 def keep(observed: Observed, seen: Mapping[str, Any]) -> None:
@@ -26,39 +22,30 @@ def keep(observed: Observed, seen: Mapping[str, Any]) -> None:
 
 
 def _request(observed: Observed, text: Any) -> None:
-    observed.set("request", _masked_text(observed, text))
+    observed.ask("request", Asked(masked_text(observed.masker, text)))
 
 
 def _plan(observed: Observed, plan: Any) -> None:
-    given = plan if isinstance(plan, Mapping) else {"text": plan}
-    kept: dict[str, Any] = {}
-    if given.get("text") is not None:
-        kept["text"] = _masked_text(observed, given["text"])
-    if given.get("arguments") is not None:
-        kept["arguments"] = _masked_object(observed, given["arguments"], TEXT_BYTES)
-    if given.get("tool") is not None:
-        kept["tool"] = name(given["tool"]) or "tool"
-    observed.set("plan", kept)
+    observed.ask("plan", planned(observed.masker, plan))
 
 
 def _reasoning(observed: Observed, text: Any) -> None:
-    observed.set("reasoning", _masked_text(observed, text))
+    observed.set("reasoning", masked_text(observed.masker, text))
 
 
 def _context(observed: Observed, seen: Any) -> None:
     for item in seen if isinstance(seen, list | tuple) else [seen]:
         given = item if isinstance(item, Mapping) else {"text": item}
-        text = _masked_text(observed, given.get("text", ""), CONTEXT_BYTES)
-        source = _masked_text(observed, given.get("source") or "retrieved", 2000)
-        id_ = identifier(given.get("id") or f"ctx_{observed.masker.label(source, text)}")
-        trusted = given.get("trusted") is True
-        observed.see({"id": id_, "source": source, "trusted": trusted, "text": text})
+        text = masked_text(observed.masker, given.get("text", ""), CONTEXT_BYTES)
+        source = masked_text(observed.masker, given.get("source") or "retrieved", 2000)
+        made = observed.item(source, text, trusted=given.get("trusted") is True)
+        observed.see({**made, "id": identifier(given["id"])} if given.get("id") else made)
 
 
 def _model(observed: Observed, model: Any) -> None:
     given = model if isinstance(model, Mapping) else {"id": model}
     kept: dict[str, Any] = {key: name(given[key]) for key in ("provider", "id") if given.get(key)}
-    kept["parameters"] = _masked_object(observed, given.get("parameters") or {}, 8192)
+    kept["parameters"] = masked_object(observed.masker, given.get("parameters") or {}, 8192)
     observed.set("model", kept)
 
 
@@ -72,7 +59,7 @@ def _tools_available(observed: Observed, tools: Any) -> None:
 
 
 def _external_state(observed: Observed, state: Any) -> None:
-    observed.set("external_state", _masked_object(observed, state, TEXT_BYTES))
+    observed.set("external_state", masked_object(observed.masker, state, TEXT_BYTES))
 
 
 _KEEP: dict[str, Callable[[Observed, Any], None]] = {
@@ -86,17 +73,3 @@ _KEEP: dict[str, Callable[[Observed, Any], None]] = {
     "tools_available": _tools_available,
     "external_state": _external_state,
 }
-
-
-def _masked_text(observed: Observed, value: Any, limit: int = TEXT_BYTES) -> str:
-    """Text as it is, anything else as its JSON. Masked first, so that no cut hides a secret."""
-    plain = Plainer()(value).value
-    text = plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
-    return short(observed.masker.text(text), limit)
-
-
-def _masked_object(observed: Observed, value: Any, limit: int) -> dict[str, Any]:
-    made: dict[str, Any] = fit(
-        observed.masker.value(Plainer(OBJECT_NODES)(dict(value)).value), limit
-    )[0]
-    return made

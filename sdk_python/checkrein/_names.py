@@ -19,6 +19,7 @@ _MEDIA_TYPE = re2.compile(
     r"[A-Za-z0-9.+_-]{1,127}/[A-Za-z0-9.+_-]{1,127}"
     r"(; ?[A-Za-z0-9-]{1,32}=[A-Za-z0-9.+_-]{1,70}){0,2}"
 )
+_BETWEEN = re2.compile(r"[^0-9a-z]+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
@@ -52,6 +53,11 @@ def media_type(text: object) -> str:
     given = str(text)
     fits = len(given) <= MAX_CHARS and _MEDIA_TYPE.fullmatch(given)
     return given if fits else "application/octet-stream"
+
+
+def folded(name: str) -> str:
+    """The same for one tool's names: models' providers allow no dots in them."""
+    return str(_BETWEEN.sub("_", name.lower()))
 
 
 def _digest(given: str) -> str:

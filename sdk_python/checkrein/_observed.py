@@ -18,14 +18,37 @@ import msgspec
 
 from checkrein._events import Event, make
 from checkrein._masking import Masker
+from checkrein._plan import Plan, Step
 from checkrein._sizes import NODES
 
 MAX_CONTEXT = 1000
+# What the gateway holds for one run, counted as it counts: beyond that, a reference finds nothing.
+SEEN_BYTES = 1024 * 1024
+ITEM_BYTES = 800
+# Of what guarded calls brought back; their results are reported apart from this. Half of what the
+# gateway holds stays for what the agent itself had to say.
+MAX_RESULTS = 32
+RESULTS_BYTES = SEEN_BYTES // 2
 CONTEXT_IN_CHECK = 200
 EVENTS_IN_CHECK = 500
 PENDING_BYTES = 2 * 1024 * 1024
 PENDING_EVENTS = 2000
+UNTOLD = 200
 _REF_BYTES = 80
+
+
+class Asked:
+    """A request, masked. Apart from its text, so that two of the same words are two."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Told(NamedTuple):
+    """The request and the plan that one check carries: what is sent, and what it is a piece of."""
+
+    fields: dict[str, Any]
+    pieces: tuple[Asked | Step, ...]
 
 
 class Share(NamedTuple):
@@ -33,6 +56,7 @@ class Share(NamedTuple):
 
     fields: dict[str, Any]
     events: list[Event]
+    pieces: tuple[Asked | Step, ...] = ()
 
 
 class Observed:
@@ -44,8 +68,11 @@ class Observed:
         self._lock = threading.Lock()
         self._seq = 0
         self._now: dict[str, Any] = {}
-        self._unsent: dict[str, Any] = {}
+        # What no check has carried yet, by identity.
+        self._untold: OrderedDict[int, tuple[str, Asked | Step]] = OrderedDict()
         self._context: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._seen_bytes = 0
+        self._results: OrderedDict[str, int] = OrderedDict()
         self._held: set[str] = set()
         self._events: deque[Event] = deque()
         self._bytes = 0
@@ -67,31 +94,63 @@ class Observed:
             return self._seq
 
     def set(self, name: str, value: Any) -> None:
-        """Keep what holds from now on: request, plan, reasoning, model, external_state, ..."""
+        """Keep what holds from now on: reasoning, model, external_state, ..."""
         with self._lock:
-            if name in self._unsent and name in _AS_EVENT:
-                self._note(name, _AS_EVENT[name](self._unsent[name]))
             self._now[name] = value
-            self._unsent[name] = value
 
-    def see(self, item: dict[str, Any]) -> None:
-        """Keep a context item `{id, source, trusted, text}`; the same id again is the same item."""
+    def ask(self, kind: str, asked: Asked | Plan) -> None:
+        """Keep what holds in the whole run from now on: `request` or `plan`."""
         with self._lock:
-            if self._context.pop(item["id"], item) != item:
-                self._held.discard(item["id"])
-            self._context[item["id"]] = item
-            while len(self._context) > MAX_CONTEXT:
-                self._held.discard(self._context.popitem(last=False)[0])
+            self._expect(kind, asked, self._now.get(kind))
+            self._now[kind] = asked
 
-    def weight(self) -> int:
+    def now(self, kind: str) -> Any:
+        """The request, or the plan, of the whole run."""
+        with self._lock:
+            return self._now.get(kind)
+
+    def expect(
+        self, kind: str, asked: Asked | Plan | None, before: Asked | Plan | None = None
+    ) -> None:
+        """Have a request or a plan told, by a check or else as an event. What it replaces is told
+        at once where no check carried it."""
+        with self._lock:
+            self._expect(kind, asked, before)
+
+    def item(self, source: str, text: str, *, trusted: bool) -> dict[str, Any]:
+        """A context item that is known again by what it says and by whose word it is."""
+        id_ = f"ctx_{self.masker.label(f'{source} {trusted}', text)}"
+        return {"id": id_, "source": source, "trusted": trusted, "text": text}
+
+    def see(self, item: dict[str, Any], *, result: bool = False) -> None:
+        """Keep a context item `{id, source, trusted, text}`; the same id again is the same item.
+
+        The oldest go first: of results beyond their number, and of all beyond what the gateway
+        holds. One that no check has carried is told as an event then.
+        """
+        with self._lock:
+            id_ = item["id"]
+            if self._context.get(id_, item) != item:
+                self._held.discard(id_)
+            self._forget(id_)
+            self._context[id_] = item
+            self._seen_bytes += _cost(item)
+            if result:
+                self._results[id_] = _cost(item)
+            while len(self._results) > MAX_RESULTS or sum(self._results.values()) > RESULTS_BYTES:
+                self._leave(next(iter(self._results)))
+            while len(self._context) > MAX_CONTEXT or self._seen_bytes > SEEN_BYTES:
+                self._leave(next(iter(self._context)))
+
+    def weight(self, told: Told) -> int:
         """Bytes that a check will need for what holds from now on, before context and events."""
         with self._lock:
-            return len(msgspec.json.encode(self._members()))
+            return len(msgspec.json.encode(self._members(told)))
 
-    def share(self, room: int, nodes: int) -> Share:
+    def share(self, room: int, nodes: int, told: Told) -> Share:
         """What fits into a check with this many bytes and values left."""
         with self._lock:
-            fields = self._members()
+            fields = self._members(told)
             room -= len(msgspec.json.encode(fields))
             context, room = self._seen(room)
             if context:
@@ -105,7 +164,7 @@ class Observed:
                     break
                 taken.append(self._events.popleft())
                 self._bytes -= event.size
-            return Share(fields, taken)
+            return Share(fields, taken, told.pieces)
 
     def confirm(self, share: Share) -> None:
         """A decision came back: what the check carried is remembered there."""
@@ -113,17 +172,12 @@ class Observed:
             self._held.update(
                 item["id"] for item in share.fields.get("context", ()) if "id" in item
             )
-            request = share.fields.get("request", {})
-            for name, sent in (
-                ("request", request.get("user")),
-                ("plan", request.get("plan")),
-                ("reasoning", request.get("reasoning")),
-            ):
-                if sent is not None and self._unsent.get(name) is sent:
-                    del self._unsent[name]
-                    if name == "reasoning":
-                        # It explained this call; the next one has its own.
-                        self._now.pop(name, None)
+            for piece in share.pieces:
+                self._untold.pop(id(piece), None)
+            sent = share.fields.get("request", {}).get("reasoning")
+            if sent is not None and self._now.get("reasoning") is sent:
+                # It explained this call; the next one has its own.
+                del self._now["reasoning"]
 
     def restore(self, share: Share) -> None:
         """No decision came back: the events wait for the next chance, in their order."""
@@ -135,11 +189,11 @@ class Observed:
     def drain(self) -> list[Event]:
         """Everything that no decision has carried, as events; empties the run."""
         with self._lock:
-            for name, as_fields in _AS_EVENT.items():
-                if name in self._unsent:
-                    self._note(name, as_fields(self._unsent.pop(name)))
+            while self._untold:
+                self._note(*_event(*self._untold.popitem(last=False)[1]))
             for id_, item in self._context.items():
-                if id_ not in self._held:
+                # What a call brought back is in its result's report.
+                if id_ not in self._held and id_ not in self._results:
                     self._held.add(id_)
                     self._note("context", item)
             return self._take()
@@ -152,10 +206,30 @@ class Observed:
     def after_fork(self) -> None:
         """In the child: what was waiting belongs to the parent, which will send it."""
         self._lock = threading.Lock()
-        self._unsent.clear()
+        self._untold.clear()
         self._held.update(self._context)
         self._events.clear()
         self._bytes = 0
+
+    def _expect(self, kind: str, asked: Asked | Plan | None, before: Asked | Plan | None) -> None:
+        for piece in _pieces(before):
+            if self._untold.pop(id(piece), None) is not None:
+                self._note(*_event(kind, piece))
+        for piece in _pieces(asked):
+            self._untold[id(piece)] = (kind, piece)
+        while len(self._untold) > UNTOLD:
+            self._note(*_event(*self._untold.popitem(last=False)[1]))
+
+    def _leave(self, id_: str) -> None:
+        if id_ not in self._held and id_ not in self._results:
+            self._note("context", self._context[id_])
+        self._held.discard(id_)
+        self._forget(id_)
+
+    def _forget(self, id_: str) -> None:
+        gone = self._context.pop(id_, None)
+        self._results.pop(id_, None)
+        self._seen_bytes -= _cost(gone) if gone else 0
 
     def _take(self) -> list[Event]:
         events = list(self._events)
@@ -175,12 +249,8 @@ class Observed:
             self._bytes -= self._events.popleft().size
             self.dropped += 1
 
-    def _members(self) -> dict[str, Any]:
-        request = {
-            "user": self._now.get("request"),
-            "plan": self._now.get("plan"),
-            "reasoning": self._now.get("reasoning"),
-        }
+    def _members(self, told: Told) -> dict[str, Any]:
+        request = {**told.fields, "reasoning": self._now.get("reasoning")}
         members = {
             "request": {name: value for name, value in request.items() if value is not None},
             **{name: self._now[name] for name in _MEMBERS if name in self._now},
@@ -202,7 +272,17 @@ class Observed:
 
 
 _MEMBERS = ("model", "prompt_version", "tools_available", "external_state")
-_AS_EVENT: dict[str, Any] = {
-    "request": lambda text: {"text": text},
-    "plan": lambda plan: plan,
-}
+
+
+def _pieces(asked: Asked | Plan | None) -> list[Asked | Step]:
+    if isinstance(asked, Plan):
+        return list(asked.steps)
+    return [] if asked is None else [asked]
+
+
+def _event(kind: str, piece: Asked | Step) -> tuple[str, dict[str, Any]]:
+    return kind, {"text": piece.text} if isinstance(piece, Asked) else piece.fields
+
+
+def _cost(item: dict[str, Any]) -> int:
+    return ITEM_BYTES + 4 * (len(item["text"]) + len(item["id"]) + len(item["source"]))

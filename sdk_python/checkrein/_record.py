@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from checkrein._chunks import items
 from checkrein._run import Run, current_run
+from checkrein._trust import Trust, provenance
 
 log = logging.getLogger("checkrein")
+T = TypeVar("T")
 Text = str | Mapping[str, Any]
 Money = tuple[int, str]
 _said: set[str] = set()
@@ -18,7 +21,7 @@ _said: set[str] = set()
 def observe(
     *,
     request: str | None = None,
-    plan: Text | None = None,
+    plan: Any = None,
     context: Text | Sequence[Text] | None = None,
     retrieved: Text | Sequence[Text] | None = None,
     reasoning: str | None = None,
@@ -29,7 +32,7 @@ def observe(
 ) -> None:
     """Tell the current run what the agent knows. Sent with the next check, masked.
 
-    plan         text, or {"text", "arguments", "tool"}: what the call should be, to compare with
+    plan         what the next calls should be, to compare with: as `checkrein.plan` takes it
     context      text or {"id", "source", "trusted", "text"}, one or several; untrusted unless said
                  otherwise. `retrieved` is another word for it
     reasoning    why the next call follows; it is told once
@@ -49,6 +52,21 @@ def observe(
         tools_available=tools_available,
         external_state=external_state,
     )
+
+
+def retrieved(chunks: T, *, source: str | None = None, trust: Trust = "untrusted") -> T:
+    """Mark what a search found as context of the run, and return it as it is.
+
+    docs = checkrein.retrieved(index.search(question), source="handbook", trust="trusted")
+
+    One chunk or several: text, mappings or objects with `text`, `page_content` or `content`, also
+    beside a score. `trust` alone says whether they may be believed, not what they say themselves.
+    """
+    said = provenance(trust)
+    run = _run("retrieved")
+    if run is not None and said != "unseen":
+        run.observe(context=[*items(chunks, source, trusted=said == "trusted")])
+    return chunks
 
 
 def record_model_call(

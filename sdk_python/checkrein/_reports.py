@@ -18,6 +18,7 @@ from checkrein._decision import Decision
 from checkrein._events import make
 from checkrein._fail_mode import describe
 from checkrein._ids import new_id
+from checkrein._outcomes import remember_error, remember_output
 from checkrein._plain import Plainer
 from checkrein._run import Run, batches
 from checkrein._sizes import OUTPUT_BYTES, fit, short
@@ -37,9 +38,13 @@ class Permit:
         run: Run | None,
         call: Call | None,
         decision: Decision | None,
+        *,
+        planned: Call | None = None,
     ) -> None:
         self.tool, self.bound, self.run = tool, bound, run
         self.call, self.decision = call, decision
+        # Whose step of the plan this is, for a gap too.
+        self._planned = planned or call
 
     def succeeded(self, output: Any, duration_ns: int, *, truncated: bool = False) -> None:
         """Report what the body returned."""
@@ -52,10 +57,14 @@ class Permit:
 
     def not_run(self, why: str) -> None:
         """Report that the body did not run although it was allowed to."""
+        if self._planned is not None:
+            self._planned.settle_plan(ran=False)
         self._report("failed", 0, error={"type": "NotRun", "message": why})
 
     def _report(self, status: str, duration_ns: int, **result: Any) -> None:
         try:
+            if self._planned is not None:
+                self._planned.settle_plan(ran=True)
             _report(self, status, duration_ns, **result)
         except Exception:  # the tool's own outcome stands, whatever happens to its report
             log.exception("Checkrein could not report a result")
@@ -71,16 +80,18 @@ def _report(
 ) -> None:
     options = permit.tool.options
     runtime = _runtime.current()
-    masker = permit.call.masker if permit.call else runtime.masker
+    masker = permit.run.observed.masker if permit.run else runtime.masker
     plain = Plainer()(output)
     masked = masker.value(plain.value)
-    if options.trust is not None and permit.run is not None and status == "succeeded":
-        item = {"source": permit.tool.name, "trusted": options.trust, "text": masked}
-        permit.run.observe(context=item)
+    capture = options.capture or runtime.settings.capture
+    if permit.run is not None and capture == "full":
+        if error is None and not isinstance(output, bytes | bytearray | memoryview):
+            remember_output(permit.run, permit.tool, masked)
+        elif error is not None:
+            remember_error(permit.run, permit.tool, masker, error)
     if permit.decision is None or not permit.decision.decision_id:
         return
     kept, cut = fit(masked, OUTPUT_BYTES)
-    capture = options.capture or runtime.settings.capture
     cost = options.cost(output) if options.cost and status == "succeeded" else None
     body = {
         "status": status,

@@ -156,11 +156,17 @@ def run(
     name: str | None = None,
     *,
     agent: str | None = None,
+    request: str | None = None,
+    plan: Any = None,
     user_request: str | None = None,
     user_id: str | None = None,
     id: str | None = None,
 ) -> Run:
     """A run to enter with `with` or `async with`; inside another run it becomes its child.
+
+    `request` is what the user asked for (`user_request` is another word for it) and `plan` what the
+    agent is about to do, as `checkrein.request` and `checkrein.plan` take them: without them, what
+    those said around the run holds.
 
     `id` is your own string, or left out; `user_id` names the person the run is for, and is sent as
     it is: it is the subject whose data can be erased later.
@@ -178,8 +184,7 @@ def run(
     made = Run(
         {key: given[key] if key == "name" else identifier(given[key]) for key in given}, parent
     )
-    if user_request is not None:
-        made.observe(request=user_request)
+    made.observe(request=user_request if request is None else request, plan=plan)
     return made
 
 

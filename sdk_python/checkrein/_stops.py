@@ -12,6 +12,7 @@ from checkrein._call import Call
 from checkrein._decision import Decision
 from checkrein._errors import ApprovalRequired, Blocked, Halted
 from checkrein._exchange import exchange
+from checkrein._finding import finding
 from checkrein._flow import drive
 from checkrein._http import Outgoing
 from checkrein._trouble import Trouble
@@ -41,13 +42,13 @@ class Stop(Exception):
 def error(runtime: _runtime.Runtime, call: Call, decision: Decision) -> BaseException:
     """The exception for a decision that stops a call; a word that is not known is a block (E4)."""
     if decision.enforced == "halt":
-        message = f"This run was ended. {text(decision)}"
+        message = f"This run was ended. {explained(decision)}"
         if call.run is not None:
             call.run.halt(message)
         return Halted(message, decision)
     if decision.enforced == "require_approval" and decision.approval is not None:
         return _approval(runtime, call, decision, decision.approval.id)
-    return Blocked(f"This call was blocked. {text(decision)}", decision)
+    return Blocked(f"This call was blocked. {explained(decision)}", decision)
 
 
 def fallback(decision: Decision) -> BaseException:
@@ -59,8 +60,17 @@ def fallback(decision: Decision) -> BaseException:
 
 def text(decision: Decision) -> str:
     """The reason, the suggestion and the decision's id."""
+    return _text(decision, "")
+
+
+def explained(decision: Decision) -> str:
+    """The same, with the argument or the sentence that speaks most against the call."""
+    return _text(decision, finding(decision))
+
+
+def _text(decision: Decision, found: str) -> str:
     reason = decision.reason
-    words = [reason.reason, reason.suggestion or ""] if reason else [GENERIC]
+    words = [reason.reason, found, reason.suggestion or ""] if reason else [GENERIC, found]
     said = " ".join(_line(word) for word in words if word)
     return f"{said} (decision {_line(decision.decision_id)})"
 
@@ -78,7 +88,7 @@ def _approval(
             runtime.granted.pop(next(iter(runtime.granted)))
         runtime.granted[key] = (decision.run_id, call.action_id, approval_id)
 
-    message = f"This call waits for a person's approval. {text(decision)}"
+    message = f"This call waits for a person's approval. {explained(decision)}"
     return ApprovalRequired(message, decision, status, granted)
 
 

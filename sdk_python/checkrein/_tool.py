@@ -13,8 +13,10 @@ from typing import Any, Literal, get_args, get_type_hints
 import msgspec
 
 from checkrein import _names
+from checkrein._redactions import redact_also
 from checkrein._settings import Capture, OnUnavailable
 from checkrein._sizes import SCHEMA_BYTES
+from checkrein._trust import Provenance, provenance
 
 SideEffect = Literal[
     "read", "write", "delete", "payment", "message", "access", "deploy", "exec", "network"
@@ -41,7 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     redact: tuple[str, ...] = ()
     on_unavailable: OnUnavailable | None = None
     capture: Capture | None = None
-    trust: bool | None = None
+    trust: Provenance = "untrusted"
     cost: CostOf | None = None
     timeout: float | None = None
     mcp: dict[str, str] = {}
@@ -65,6 +67,11 @@ class Tool:
         self._extra = _kind(parameters, Parameter.VAR_KEYWORD)
         self._rest = _kind(parameters, Parameter.VAR_POSITIONAL)
         self._refuse_unknown_names()
+        own = _names.name(getattr(fn, "__name__", "")) or self.name
+        # What a plan may call it: providers are often given the function's own name.
+        self.names = (self.name, own)
+        if options.redact:
+            redact_also(self.names, options.redact)
 
     @functools.cached_property
     def description(self) -> str | None:
@@ -166,6 +173,7 @@ def options(side_effects: Sequence[str], redact: Sequence[str], **given: Any) ->
     for name, words in (("on_unavailable", OnUnavailable), ("capture", Capture)):
         if given.get(name) is not None and given[name] not in get_args(words):
             raise ValueError(f"{name} is one of {', '.join(get_args(words))}")
+    given["trust"] = provenance(given.get("trust"))
     return Options(side_effects=frozenset(side_effects), redact=tuple(redact), **given)
 
 

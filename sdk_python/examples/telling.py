@@ -115,15 +115,15 @@ def _decided(decision: checkrein.Decision | None) -> dict[str, Any]:
     }
 
 
-def _assessed(assessment: dict[str, Any] | None) -> dict[str, Any] | None:
+def _assessed(assessment: checkrein.Assessment | None) -> dict[str, Any] | None:
     """The Intent Guard's score, and what speaks most against the call; None without one."""
-    if not assessment or assessment["score"] is None:
+    if assessment is None or assessment.score is None:
         return None
-    signal = next(iter(assessment["signals"]), None)
+    signal = next(iter(assessment.signals), None)
     if signal is None:
-        return {"score": assessment["score"], "field": None, "finding": "nothing in particular"}
-    field = signal["field"].removeprefix("/action/").removeprefix("arguments/")
-    finding = f"{field} is {signal['observed']!r}"
-    if signal["expected"] is not None:
-        finding += f", {signal['source']} says {signal['expected']!r}"
-    return {"score": assessment["score"], "field": signal["field"], "finding": finding}
+        return {"score": assessment.score, "field": None, "finding": "nothing in particular"}
+    field = signal.field.removeprefix("/action/").removeprefix("arguments/")
+    finding = f"{field} is {signal.observed!r}"
+    if signal.expected is not None:
+        finding += f", {signal.source} says {signal.expected!r}"
+    return {"score": assessment.score, "field": signal.field, "finding": finding}

@@ -11,7 +11,7 @@ import pytest
 from checkrein import Blocked, guard, observe, run
 
 
-@guard("tool")
+@guard("tool", trust="unseen")
 def tool(a: int = 1) -> int:
     return a
 
