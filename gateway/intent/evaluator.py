@@ -7,6 +7,7 @@ no matter of weight: it decides alone.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite
@@ -24,7 +25,6 @@ from gateway.intent.assessment import (
     Signal,
 )
 from gateway.intent.evidence import Evidence
-from gateway.intent.trees import walk
 from gateway.intent.versions import Model, read_model, version_of
 
 HEADS = ("plan", "attribution", "consistency")
@@ -96,12 +96,19 @@ def look(evidence: Evidence, by_head: dict[str, ModuleType]) -> Seen:
     hard = False
     for name, module in by_head.items():
         found: Any = module.look(evidence)
-        features |= {f"{name}.{key}": value for key, value in found.features.items()}
+        named = _names(name, module.__name__)
+        for key, value in found.features.items():
+            features[named[key]] = value if isfinite(value) else 0.0
         signals[name] = tuple(found.signals)
         truncated += getattr(found, "truncated", ())
         hard = hard or bool(getattr(found, "hard", False))
-    finite = {name: value if isfinite(value) else 0.0 for name, value in features.items()}
-    return Seen(finite, signals, hard, tuple(dict.fromkeys(truncated)))
+    return Seen(features, signals, hard, tuple(dict.fromkeys(truncated)))
+
+
+@lru_cache(maxsize=16)
+def _names(head: str, module: str) -> dict[str, str]:
+    """The features of a head's module, each with the name that it has among all."""
+    return {key: f"{head}.{key}" for key in import_module(module).FEATURES}
 
 
 def assessable(head: str, evidence: Evidence) -> bool:
@@ -116,9 +123,9 @@ def assessable(head: str, evidence: Evidence) -> bool:
 def head_log_odds(model: Model, evidence: Evidence, features: dict[str, float]) -> dict[str, float]:
     """The heads before calibration; one without evidence is left out."""
     return {
-        name: model.forests[name].log_odds(features)
+        name: model.groves[name].log_odds(features)
         for name in HEADS
-        if name in model.forests and assessable(name, evidence)
+        if name in model.groves and assessable(name, evidence)
     }
 
 
@@ -128,9 +135,7 @@ def combined(
     """The heads' log-odds as one, weighed by what evidence there was."""
     values = stacked(evidence, features, log_odds)
     linear = sum(weight * values.get(name, 0.0) for name, weight in model.weights.items())
-    forest = model.forests["score"]
-    row = [values.get(name, 0.0) for name in forest.features]
-    return linear + walk(forest, row)
+    return linear + model.groves["score"].log_odds(values)
 
 
 def stacked(

@@ -15,12 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from gateway.intent.calibrators import Calibrator
-from gateway.intent.trees import Forest, forest_of
+from gateway.intent.trees import Forest, Grove, forest_of
 
 HERE = Path(__file__).parent
 MODELS = HERE / "models"
 CURRENT = MODELS / "current"
 PACKAGES = ("v1",)
+# What every package's scores go through as well.
+SHARED = tuple(HERE / name for name in ("calibrators.py", "evaluator.py", "trees.py"))
 
 
 class VersionNotFound(Exception):
@@ -28,13 +30,21 @@ class VersionNotFound(Exception):
 
 
 class Model(Struct, frozen=True):
-    """The trained part. `forests` and `calibrators` hold one for each head and one for `score`."""
+    """The trained part. `forests` and `calibrators` hold one for each head and one for `score`.
+
+    `groves` are the forests as they are asked, made from them.
+    """
 
     package: str
     forests: dict[str, Forest]
     weights: dict[str, float]
     calibrators: dict[str, Calibrator]
     floor: float
+    groves: dict[str, Grove] = {}
+
+    def __post_init__(self) -> None:
+        groves = {name: Grove(forest) for name, forest in self.forests.items()}
+        msgspec.structs.force_setattr(self, "groves", groves)
 
 
 class Parts(Struct, frozen=True):
@@ -99,7 +109,7 @@ def version_of(model: Model) -> str:
 def parts_of(model: Model) -> Parts:
     """The hash of each part of a model."""
     return Parts(
-        code=_digest_of_files((HERE / model.package).glob("*.py")),
+        code=_digest_of_files([*(HERE / model.package).glob("*.py"), *SHARED]),
         lexicons=_digest_of_files((HERE / "lexicons").glob("*.json")),
         trees=_digest(msgspec.json.encode(model.forests, order="sorted")),
         calibrators=_digest(

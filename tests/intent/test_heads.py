@@ -12,7 +12,7 @@ from gateway.intent import canaries, evaluator
 from gateway.intent.assessment import Heads, Signal
 from gateway.intent.calibrators import Isotonic, Platt
 from gateway.intent.evidence import Evidence, Item
-from gateway.intent.trees import Forest, forest_of, walk
+from gateway.intent.trees import Forest, Grove, forest_of, walk
 from gateway.intent.versions import read_model
 
 CURRENT = evaluator.load()
@@ -31,8 +31,31 @@ def test_walking_takes_the_low_side_up_to_and_with_the_threshold():
     )
     assert walk(forest, [1.0, 9.0]) == 0.5 - 1 + 8
     assert walk(forest, [1.5, 0.0]) == 0.5 + 2 + 8
-    assert forest.log_odds({"a": 2.0, "b": 0.1}) == 0.5 + 4 + 8
-    assert forest.log_odds({}) == 0.5 - 1 + 8
+    assert Grove(forest).log_odds({"a": 2.0, "b": 0.1}) == 0.5 + 4 + 8
+    assert Grove(forest).log_odds({}) == 0.5 - 1 + 8
+
+
+@given(data=st.data())
+def test_a_grove_gives_what_walking_gives_to_the_bit(data):
+    """On thresholds, between them and outside them."""
+    forest = MODEL.forests[data.draw(st.sampled_from(sorted(MODEL.forests)))]
+    on: dict[int, set[float]] = {}
+    for tree in forest.trees:
+        thresholds(tree, on)
+    chance = random.Random(data.draw(st.integers(0, 2**32)))
+    row = [
+        chance.choice((*sorted(on.get(i, ())), 0.0, -9.0, 9.0, chance.random()))
+        for i in range(len(forest.features))
+    ]
+    named = dict(zip(forest.features, row, strict=True))
+    assert Grove(forest).log_odds(named) == walk(forest, row)
+
+
+def thresholds(node, on: dict[int, set[float]]) -> None:
+    if isinstance(node, tuple):
+        on.setdefault(node[0], set()).add(node[1])
+        thresholds(node[2], on)
+        thresholds(node[3], on)
 
 
 @given(a=NUMBERS, b=NUMBERS)

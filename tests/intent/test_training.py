@@ -9,7 +9,7 @@ import pytest
 from benchmarks.intent import data, figures, train
 from benchmarks.intent.figures import Scored
 from gateway.intent import evaluator, versions
-from gateway.intent.trees import forest_of
+from gateway.intent.trees import Grove, forest_of
 
 needs_training = pytest.mark.skipif(
     not train.installed(), reason="scikit-learn comes with `make train-intent`"
@@ -40,9 +40,10 @@ def test_walking_agrees_with_the_library(rows):
     )
     everything = rows.numpy.ones(len(rows.cases), dtype=bool)
     grown = train.fit(rows, matrix, everything, ways, 30)
-    forest = forest_of(msgspec.json.decode(msgspec.json.encode(train.forest_data(grown, ways))))
+    stored = msgspec.json.encode(train.forest_data(grown, ways))
+    grove = Grove(forest_of(msgspec.json.decode(stored)))
     for seen, expected in zip(rows.seen, train.raw(grown, matrix), strict=True):
-        assert math.isclose(forest.log_odds(seen.features), expected, abs_tol=1e-12)
+        assert math.isclose(grove.log_odds(seen.features), expected, abs_tol=1e-12)
 
 
 @needs_training

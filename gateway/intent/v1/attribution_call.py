@@ -22,6 +22,7 @@ _MOST_SEEN = 4_096
 _LONGEST_POINTER = 1_024
 _LONGEST = 400
 _DESCRIBED = 240
+_SYNONYM = 0.6
 _RECIPIENT = re.compile(
     r"recipient|(?:^|_)to(?:$|_)|email|iban|account|user|participant|attendee|channel|url|link|"
     r"address|phone|payee|destination|member|invite|webhook|host|target"
@@ -42,12 +43,16 @@ class Leaf(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """The call's words with their weights, its leaves, and the words of its name alone."""
+    """The call's words with their weights, its leaves, and the words of its name alone.
+
+    `heard` are the words that speak of the call, synonyms of its name included, with their weights.
+    """
 
     stems: dict[str, float]
     named: tuple[str, ...]
     leaves: tuple[Leaf, ...]
     synonyms: dict[str, str]
+    heard: dict[str, float]
 
 
 def described(evidence: Evidence) -> Call:
@@ -65,7 +70,8 @@ def described(evidence: Evidence) -> Call:
     for heard in named:
         _count(stems, heard, 2.0)
     synonyms = {other: own for own in named for other in sorted(alike(own)) if other not in stems}
-    return Call(stems, named, leaves, synonyms)
+    speaking = stems | {other: stems[own] * _SYNONYM for other, own in synonyms.items()}
+    return Call(stems, named, leaves, synonyms, speaking)
 
 
 def _count(stems: dict[str, float], heard: str, factor: float) -> None:
@@ -85,15 +91,22 @@ VERBS = _families("verbs")
 NOUNS = _families("nouns")
 
 
+def _members(table: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    members: dict[str, set[str]] = {}
+    for word, of in table.items():
+        for family in of:
+            members.setdefault(family, set()).add(word)
+    return {word: frozenset().union(*(members[one] for one in of)) for word, of in table.items()}
+
+
+_ALIKE = (_members(VERBS), _members(NOUNS))
+_NONE: frozenset[str] = frozenset()
+
+
 @lru_cache(maxsize=4_096)
 def alike(stemmed: str) -> frozenset[str]:
     """The words that stand for the same act or thing."""
-    return frozenset(
-        other
-        for table in (VERBS, NOUNS)
-        for other, of in table.items()
-        if other != stemmed and of & table.get(stemmed, frozenset())
-    )
+    return _NONE.union(*(table.get(stemmed, _NONE) for table in _ALIKE)) - {stemmed}
 
 
 def _leaves(evidence: Evidence) -> Iterator[Leaf]:

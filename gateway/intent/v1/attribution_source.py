@@ -15,7 +15,6 @@ from gateway.intent.v1.attribution_call import Call, Leaf
 from gateway.intent.v1.text import Text
 
 WIDTHS = (16, 40, 100)
-_SYNONYM = 0.6
 _OCCURRENCES = 6
 _MOST_HITS = 1_500
 
@@ -78,18 +77,16 @@ def _by_place(hit: Hit) -> int:
 
 
 def _said(call: Call, text: Text, offset: int) -> list[Hit]:
-    stems, synonyms = call.stems, call.synonyms
     hits = []
-    for place, said in enumerate(text.stems, offset):
-        if (worth := stems.get(said)) is not None:
-            hits.append(Hit(place, said, worth, place))
-        elif (own := synonyms.get(said)) is not None:
-            hits.append(Hit(place, own, stems[own] * _SYNONYM, place))
-    begins = [start for start, _ in text.spans]
+    if heard := call.heard.keys() & text.vocabulary:
+        for place, said in enumerate(text.stems, offset):
+            if said in heard:
+                own = call.synonyms.get(said, said)
+                hits.append(Hit(place, own, call.heard[said], place))
     for number, leaf in enumerate(call.leaves):
         for start, end in _written(leaf, text):
-            place = max(0, bisect_right(begins, start) - 1) + offset
-            last = max(0, bisect_right(begins, end - 1) - 1) + offset
+            place = max(0, bisect_right(text.begins, start) - 1) + offset
+            last = max(0, bisect_right(text.begins, end - 1) - 1) + offset
             hits.append(Hit(place, number, leaf.weight, last))
     return hits
 

@@ -75,7 +75,10 @@ def look(evidence: Evidence) -> Consistency:
     features["strongest_said"] = max(
         (each.contribution for each in ranked if each.source != "nothing"), default=0.0
     )
-    rounded = {name: round(min(max(value, 0.0), 1.0), 6) for name, value in features.items()}
+    rounded = {
+        name: round(value, 6) if 0.0 < value < 1.0 else float(value >= 1.0)
+        for name, value in features.items()
+    }
     return Consistency(rounded, ranked[:MOST_SIGNALS])
 
 

@@ -26,6 +26,9 @@ _UNNEGATED = frozenset(LEXICON["unnegated_after"].split())
 _ENDS = frozenset(LEXICON["scope_ends"].split())
 _PARTICLES = frozenset(map(stem, LEXICON["particles"].split()))
 _LIGHT = frozenset(map(stem, LEXICON["light_verbs"].split()))
+_LEAVES = frozenset(("leave", "keep", "cut"))
+# Without one of these words a text negates nothing.
+_TURNS = _NEGATORS | _REFUSERS | _LEAVES | {"instead", "rather", "stop", "t"}
 _GAP: Final = 4
 _NO_AXIS: Final = -1
 _BREAKS = ",.;:!?\n"
@@ -115,9 +118,11 @@ def negations(text: str, limit: int = LIMIT, *, refused: bool = False) -> tuple[
 def _negations(read: Text, *, refused: bool) -> list[bool]:
     tokens = read.tokens
     found = [False] * len(tokens)
+    if _TURNS.isdisjoint(tokens):
+        return found
     left, turned = 0.0, False
     for at, word in enumerate(tokens):
-        if at and _broken(read, at):
+        if left > 0 and _broken(read, at):
             left = 0
         if _negates(tokens, at) or (refused and tokens[at] in _REFUSERS):
             double = left > 0 and turned
@@ -129,7 +134,7 @@ def _negations(read: Text, *, refused: bool) -> list[bool]:
         if word in _ENDS:
             left = 0
         found[at] = found[at] != (left > 0 and turned)
-        if word in ("leave", "keep", "cut"):
+        if word in _LEAVES:
             _left_out(tokens, at, found)
         left -= 0.5 if word in STOP else 1
     return found

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,9 +12,8 @@ from gateway.intent.assessment import Signal
 from gateway.intent.v1.attribution_tone import deferral
 from gateway.intent.v1.consistency_bounds import kept
 from gateway.intent.v1.consistency_view import LEXICON, Leaf, Said, View, signal
-from gateway.intent.v1.plan_fields import fields_of
 from gateway.intent.v1.text import weight
-from gateway.intent.v1.values import forms, same
+from gateway.intent.v1.values import same
 
 # How much it says that a value of this kind is said nowhere.
 WORTH: Final = {
@@ -50,7 +49,7 @@ FEATURES: dict[str, int] = {
 
 
 class Ground(Struct, frozen=True):
-    """How far a leaf is said by each source, 0 to 1."""
+    """How far a leaf is said by each source, 0 to 1, and how little of it by any believed one."""
 
     leaf: Leaf
     request: float = 0.0
@@ -59,12 +58,7 @@ class Ground(Struct, frozen=True):
     untrusted: float = 0.0
     default: float = 0.0
     soft: float = 0.0
-
-    @property
-    def missing(self) -> float:
-        """How little of it is said anywhere that may be believed."""
-        best = max(self.request, 0.9 * self.seen, 0.95 * self.default, 0.6 * self.soft)
-        return (1.0 - best) * WORTH[self.leaf.kind]
+    missing: float = 0.0
 
 
 def grounds(view: View) -> list[Ground]:
@@ -75,19 +69,21 @@ def grounds(view: View) -> list[Ground]:
 def _ground(view: View, leaf: Leaf) -> Ground:
     if leaf.kind in ("bool", "empty"):
         return Ground(leaf, request=1.0)
-    planned = view.evidence.plan_arguments
-    plan = max(said_by(leaf, view.plan), _planned(leaf, planned) if planned else 0.0)
+    plan = max(said_by(leaf, view.plan), float(not view.planned.isdisjoint(leaf.spelled)))
     seen = max((said_by(leaf, one) for one in view.trusted), default=0.0)
     if leaf.phrase in view.past and leaf.phrase:
         seen = max(seen, 0.9)
+    default, soft = _default(leaf), _soft(view, leaf)
+    request = max(said_by(leaf, view.request), 0.9 * kept(leaf, view.request))
     return Ground(
         leaf,
-        request=max(said_by(leaf, view.request), 0.9 * kept(leaf, view.request)),
+        request=request,
         plan=plan,
         seen=seen,
         untrusted=max((said_by(leaf, one) for one in view.untrusted), default=0.0),
-        default=_default(leaf),
-        soft=_soft(view, leaf),
+        default=default,
+        soft=soft,
+        missing=(1.0 - max(request, 0.9 * seen, 0.95 * default, 0.6 * soft)) * WORTH[leaf.kind],
     )
 
 
@@ -146,15 +142,6 @@ def _words_said(stems: Iterable[str], said: Said) -> float:
             heard += worth
     share = heard / total if total else 0.0
     return share * 0.9
-
-
-def _planned(leaf: Leaf, planned: Mapping[str, Any]) -> float:
-    for field in fields_of(planned, None)[:32]:
-        values = field.value if isinstance(field.value, list) else [field.value]
-        for value in values[:32]:
-            if not isinstance(value, (dict, list)) and forms(value, field.key) & leaf.spelled:
-                return 1.0
-    return 0.0
 
 
 def _default(leaf: Leaf) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -28,6 +30,7 @@ FEATURES: dict[str, int] = {
     "unused": 0,
     "unused_kind": 1,
 }
+_MARK = re.compile(r"[\d@_]")
 _MOST_LOOKED: Final = 20
 _MOST_NUMBERS: Final = 32
 _SIGNED = frozenset(LEXICON["signed"].split())
@@ -202,12 +205,14 @@ def _id(view: View, leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip | N
 
 def _spellings(view: View, free: Sequence[Value]) -> list[str]:
     """The request's words that hold a digit or a sign, and its free hard values."""
-    found = {value.text for value in free}
-    for word in view.request.text.clean.split()[:600]:
-        bare = word.strip(".,;:!?()[]{}\"'")
-        if 3 <= len(bare) <= 64 and any(mark.isdigit() or mark in "@_" for mark in bare):
-            found.add(bare)
+    found = _marked(view.request.text.clean) | {value.text for value in free}
     return sorted(found)[: 2 * MOST_VALUES]
+
+
+@lru_cache(maxsize=512)
+def _marked(text: str) -> frozenset[str]:
+    bare = (word.strip(".,;:!?()[]{}\"'") for word in text.split()[:600])
+    return frozenset(word for word in bare if 3 <= len(word) <= 64 and _MARK.search(word))
 
 
 def _enum(view: View, leaf: Leaf, each: Ground) -> Slip | None:

@@ -73,13 +73,19 @@ class View(Struct, frozen=True):
     untrusted: tuple[Said, ...]
     schema: Said
     past: frozenset[str]
+    planned: frozenset[str]
+
+
+def said(text: str, limit: int = _READ) -> Said:
+    """The text read; the same text is read once."""
+    cut = text[:limit]
+    return _said(cut, _CONTEXT if cut.isascii() else limit)
 
 
 @lru_cache(maxsize=512)
-def said(text: str, limit: int = _READ) -> Said:
-    """The text read; the same text is read once."""
+def _said(text: str, limit: int) -> Said:
     read = prepare(text, limit)
-    values = values_in(read.clean, limit)[: MOST_VALUES * 2]
+    values = values_in(read.clean, limit, most=2 * MOST_VALUES)
     spelled = frozenset(form for value in values for form in value.forms)
     row = f" {' '.join(read.tokens)} "
     return Said(read, values, spelled, row, "".join(read.tokens))
@@ -98,6 +104,7 @@ def view_of(evidence: Evidence) -> View:
         untrusted=_contents(evidence, trusted=False),
         schema=said((evidence.description or "")[:_SCHEMA_TEXT]),
         past=_past(evidence),
+        planned=_planned(evidence.plan_arguments),
     )
 
 
@@ -109,6 +116,17 @@ def _contents(evidence: Evidence, *, trusted: bool) -> tuple[Said, ...]:
             found.append(said(item.text, left))
             left -= min(len(item.text), left)
     return tuple(found)
+
+
+def _planned(planned: Mapping[str, Any] | None) -> frozenset[str]:
+    """All spellings of the values of a structured plan."""
+    found: set[str] = set()
+    for field in fields_of(planned, None)[:32] if planned else ():
+        values = field.value if isinstance(field.value, list) else [field.value]
+        for value in values[:32]:
+            if not isinstance(value, (dict, list)):
+                found |= forms(value, field.key)
+    return frozenset(found)
 
 
 def _past(evidence: Evidence) -> frozenset[str]:

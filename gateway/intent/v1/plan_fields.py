@@ -67,7 +67,7 @@ def fields_of(arguments: Mapping[str, Any], schema: Schema | None) -> list[Field
     stack: list[tuple[str, str, Any, Schema, int]] = [("", "", arguments, schema or _EMPTY, 0)]
     while stack and len(found) < 128:
         pointer, key, value, known, depth = stack.pop()
-        if isinstance(value, Mapping) and depth < 6 and (value or not pointer):
+        if isinstance(value, dict) and depth < 6 and (value or not pointer):
             properties = _mapping(known.get("properties"))
             stack += [
                 (
@@ -95,11 +95,11 @@ def _escaped(name: str) -> str:
 
 
 def _objects(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(each, Mapping) for each in value[:32])
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value[:32])
 
 
 def _mapping(value: Any) -> Schema:
-    return value if isinstance(value, Mapping) else _EMPTY
+    return value if isinstance(value, dict) else _EMPTY
 
 
 def _of(properties: Schema, name: Any) -> Schema:
@@ -177,7 +177,7 @@ def likeness(meant: Field, called: Field) -> float:
 
 
 def scalar(value: Any) -> bool:
-    return not isinstance(value, (list, Mapping))
+    return not isinstance(value, (list, dict))
 
 
 def listed(a: Any, b: Any) -> str:

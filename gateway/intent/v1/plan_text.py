@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.intent.v1.plan_compare import Difference, compared
 from gateway.intent.v1.plan_fields import LEXICON, Field, align, kind_of, scalar
-from gateway.intent.v1.plan_tool import opposed, verbs_in
+from gateway.intent.v1.plan_tool import opposed, verb_of, verbs_in
 from gateway.intent.v1.values import Value, forms, values_in
 from gateway.intent.v1.values_words import STOP, folded, key_words, plain
 
@@ -155,7 +155,7 @@ def _verb(spoken: list[str], tool: str) -> Difference | None:
     does = verbs_in(key_words(tool))
     if not does:
         return None
-    said = [verbs_in(frozenset({word})) for word in spoken[:64]]
+    said = [verb_of(word) for word in spoken[:64]]
     acts = frozenset().union(
         *(group for at, group in enumerate(said) if group and not _negated(spoken, at))
     )

@@ -15,22 +15,26 @@ _FIRST: dict[str, int] = {group[0]: at for at, group in enumerate(LEXICON["verbs
 _OPPOSED = frozenset(
     frozenset({_FIRST[left], _FIRST[right]}) for left, right in LEXICON["opposites"]
 )
+_NONE: frozenset[int] = frozenset()
 _FILLERS = frozenset({"the", "a", "api", "tool", "call", "function", "v1", "v2", "v3", "for", "to"})
 
 
 def verbs_in(named: frozenset[str]) -> frozenset[int]:
     """The groups of verbs that the words belong to, with `s`, `ed` and `ing` taken off."""
-    found: frozenset[int] = frozenset()
-    for word in named:
-        found |= _VERBS.get(word) or next(
-            (
-                _VERBS[stem]
-                for ending in ("s", "ed", "d", "ing")
-                if word.endswith(ending) and (stem := word[: -len(ending)]) in _VERBS
-            ),
-            frozenset(),
-        )
-    return found
+    return _NONE.union(*map(verb_of, named))
+
+
+@lru_cache(maxsize=4096)
+def verb_of(word: str) -> frozenset[int]:
+    """The groups of verbs that one word belongs to."""
+    return _VERBS.get(word) or next(
+        (
+            _VERBS[stem]
+            for ending in ("s", "ed", "d", "ing")
+            if word.endswith(ending) and (stem := word[: -len(ending)]) in _VERBS
+        ),
+        _NONE,
+    )
 
 
 def opposed(left: frozenset[int], right: frozenset[int]) -> bool:

@@ -11,13 +11,12 @@ import re
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from threading import Lock
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 LIMIT = 6_000
 LONGEST_TOKEN = 64
@@ -33,20 +32,37 @@ _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 _SENTENCE_END = re.compile(r"[.!?;](?=\s)|\n")
 
 
-class Text(Struct, frozen=True):
+class Text:
     """A text after cleaning, with its tokens.
 
     `clean` is what the spans point into; its case is kept. `tokens` are folded, `stems` are theirs
-    in the same order. `truncated` says that the text went on.
+    in the same order. `truncated` says that the text went on. What few calls ask for is found when
+    it is first asked for, and then kept with the text.
     """
 
-    clean: str
-    folded: str
-    tokens: tuple[str, ...]
-    stems: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...]
-    vocabulary: frozenset[str]
-    truncated: bool
+    def __init__(self, clean: str, truncated: bool) -> None:
+        tokens: list[str] = []
+        stems: list[str] = []
+        for written in clean.split():
+            heard = _heard(written) if len(written) <= LONGEST_TOKEN else _hear(written)
+            tokens += heard[0]
+            stems += heard[1]
+        self.clean = clean
+        self.folded = clean.casefold()
+        self.tokens = tuple(tokens)
+        self.stems = tuple(stems)
+        self.vocabulary = frozenset(stems)
+        self.truncated = truncated
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Where each token stands in `clean`."""
+        return tuple(found.span() for found in _TOKEN.finditer(self.clean))
+
+    @cached_property
+    def begins(self) -> tuple[int, ...]:
+        """Where each token begins in `clean`."""
+        return tuple(start for start, _ in self.spans)
 
     def sentences(self) -> Iterator[tuple[int, int]]:
         """The spans of its sentences and lines in `clean`, without empty ones."""
@@ -71,7 +87,9 @@ class Text(Struct, frozen=True):
 
 def prepare(text: str, limit: int = LIMIT) -> Text:
     """The text with its words found; the same text is read once and then remembered."""
-    return _cache.of(text[:limit], len(text) > limit, limit)
+    # Only a text that grows when it is cleaned is another one under another limit.
+    cut = text[:limit]
+    return _cache.of(cut, len(text) > limit, LIMIT if cut.isascii() else limit)
 
 
 def clean(text: str) -> str:
@@ -146,14 +164,20 @@ def _read(text: str, truncated: bool, limit: int) -> Text:
     cleaned = clean(text)
     if len(cleaned) > limit:
         cleaned, truncated = cleaned[:limit], True
-    spans = [found.span() for found in _TOKEN.finditer(cleaned)]
-    tokens = tuple(
-        cleaned[start : min(end, start + LONGEST_TOKEN)].casefold() for start, end in spans
-    )
-    stems = tuple(map(stem, tokens))
-    return Text(
-        cleaned, cleaned.casefold(), tokens, stems, tuple(spans), frozenset(stems), truncated
-    )
+    return Text(cleaned, truncated)
+
+
+Heard = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _hear(written: str) -> Heard:
+    """The tokens of what stands between two spaces, and their stems."""
+    tokens = tuple(found[:LONGEST_TOKEN].casefold() for found in _TOKEN.findall(written))
+    return tokens, tuple(map(stem, tokens))
+
+
+# Texts say the same words again and again, also such as were never seen as a whole.
+_heard = lru_cache(maxsize=16_384)(_hear)
 
 
 class _Cache:

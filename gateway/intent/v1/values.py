@@ -227,8 +227,11 @@ def number_in(value: Any) -> Decimal | None:
         return None
     if isinstance(value, (int, float)):
         return decimal_of(value)
-    if not isinstance(value, str) or len(value) > 96:
-        return None
+    return _number_named(value) if isinstance(value, str) and len(value) <= 96 else None
+
+
+@lru_cache(maxsize=4096)
+def _number_named(value: str) -> Decimal | None:
     text = plain(value).strip()
     if len(text) <= DIGITS and (number := number_of(text)) is not None:
         return number
@@ -243,10 +246,20 @@ def number_in(value: Any) -> Decimal | None:
 
 def is_minor(key: str, schema: Mapping[str, Any] | None) -> bool | None:
     """Whether a field counts cents; nothing when neither its name nor its text says so."""
+    return _minor(key, _told(schema))
+
+
+def _told(schema: Mapping[str, Any] | None) -> str:
+    """What the schema says of a field in words."""
+    told = schema.get("description") if schema else None
+    return told[:LONGEST] if isinstance(told, str) else ""
+
+
+@lru_cache(maxsize=4096)
+def _minor(key: str, told: str) -> bool | None:
     if key_words(key) & _MINOR_KEYS:
         return True
-    told = schema.get("description") if schema else None
-    low = told[:512].lower() if isinstance(told, str) else ""
+    low = told.lower()
     if low and any(phrase in low for phrase in _MINOR):
         return True
     return False if low and any(phrase in low for phrase in _MAJOR) else None
@@ -266,12 +279,25 @@ def same(
     """
     if type(a) is type(b) and isinstance(a, (str, int, bool)) and a == b:
         return "equal"
-    mine = forms(a, key if a_key is None else a_key)
-    yours = forms(b, _with_unit(key, schema))
+    standing = _remembered if _short(a) and _short(b) else _standing
+    return standing(a, b, key, key if a_key is None else a_key, _told(schema))
+
+
+def _short(value: Any) -> bool:
+    return isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 128)
+
+
+def _standing(a: Any, b: Any, key: str, a_key: str, told: str) -> Likeness:
+    mine = forms(a, a_key)
+    yours = forms(b, _with_unit(key, told))
     numbers = number_in(a), number_in(b)
     if numbers[0] is not None and numbers[1] is not None and not _dated(mine | yours):
-        return _amounts(numbers[0], numbers[1], (mine, yours), (a, b), is_minor(key, schema))
+        return _amounts(numbers[0], numbers[1], (mine, yours), (a, b), _minor(key, told))
     return _likeness(mine, yours, a, b)
+
+
+# The same pair is looked at for each text that says it, and again in each check of a run.
+_remembered = lru_cache(maxsize=8192, typed=True)(_standing)
 
 
 def _dated(spellings: frozenset[str]) -> bool:
@@ -336,10 +362,10 @@ def _amounts(
     return _apart(a, b, unit=minor is not None or bool(left))
 
 
-def _with_unit(key: str, schema: Mapping[str, Any] | None) -> str:
+@lru_cache(maxsize=4096)
+def _with_unit(key: str, told: str) -> str:
     """The name of a field, with the one unit that its description says where it says none."""
-    told = schema.get("description") if schema else None
-    if not isinstance(told, str) or key_words(key) & KEY_UNITS.keys():
+    if key_words(key) & KEY_UNITS.keys():
         return key
     said = [word for word in words(told[:256]) if word in KEY_UNITS]
     return f"{key}_{said[0]}" if len(set(said)) == 1 else key

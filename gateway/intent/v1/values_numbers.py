@@ -18,6 +18,7 @@ NO_MINOR = frozenset(LEXICON["no_minor"])
 KEY_UNITS: dict[str, str] = LEXICON["key_units"]
 _SMALL: dict[str, int] = LEXICON["units_words"]
 _SCALES: dict[str, int] = LEXICON["scale_words"]
+NUMBER_WORDS = frozenset(_SMALL) | frozenset(_SCALES)
 _HUGE = Decimal(10) ** DIGITS
 _CONTEXT = Context(prec=DIGITS)
 
@@ -99,4 +100,4 @@ def spoken(run: list[str]) -> Decimal | None:
 
 
 def is_number_word(word: str) -> bool:
-    return word in _SMALL or word in _SCALES
+    return word in NUMBER_WORDS

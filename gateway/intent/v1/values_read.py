@@ -7,8 +7,10 @@ so a text of one endless word costs as little as any other.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 
 from msgspec import Struct
@@ -18,6 +20,7 @@ from gateway.intent.v1.values_numbers import (
     CURRENCIES,
     MINOR_WORDS,
     NO_MINOR,
+    NUMBER_WORDS,
     SUFFIXES,
     SYMBOLS,
     UNITS,
@@ -49,7 +52,8 @@ _PATTERN = re.compile(
     rf"(?:{_NUMBER})(?!\d)\)?"
     rf"(?:\s?(?P<suffix>[kKM]|bn|mn|thousand|million|billion|hundred)\b)?"
     rf"\s?(?P<unit>{_SYMBOL}|%|[A-Za-z]{{1,16}}\b(?:\sdollars\b|\ssterling\b)?)?)"
-    r"|(?P<word>[A-Za-z]{2,9}(?:[-\s](?:and\s)?[A-Za-z]{2,9}){0,7}\b)"
+    rf"|(?P<word>(?:{'|'.join(sorted(NUMBER_WORDS))})(?![A-Za-z])"
+    r"(?:[-\s](?:and\s)?[A-Za-z]{2,9}){0,7}\b)"
     r")",
     re.IGNORECASE,
 )
@@ -57,6 +61,9 @@ _DIGITS = re.compile(r"\d")
 _BARE = re.compile(r"\d[\d.,'\u00a0]*")
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _WORDS = re.compile(r"[A-Za-z]+")
+_SIGN = re.compile(r"[\d@/\\]")
+_SPOKEN = NUMBER_WORDS | {"noon", "midnight"}
+_MOST_SPACES = 2
 
 
 class Value(Struct, frozen=True):
@@ -71,17 +78,21 @@ class Value(Struct, frozen=True):
     unit: str | None = None
 
 
-def values_in(text: str, limit: int = LIMIT) -> tuple[Value, ...]:
-    """The hard values of a text, in order; what lies beyond the limit is not read.
+def values_in(text: str, limit: int = LIMIT, most: int = MOST) -> tuple[Value, ...]:
+    """The hard values of a text, in order; what lies beyond the limits is not read.
 
     Where they stand is counted in `plain(text)`, which is the text itself when it is ASCII.
     """
-    return tuple(islice(_read(plain(text[:limit])), MOST))
+    return tuple(islice(_read(plain(text[:limit])), most))
 
 
 def _read(text: str) -> Iterator[Value]:
     position = 0
-    while match := _PATTERN.search(text, position):
+    spoken_at = _spoken_places(text)
+    while (begin := _next(text, position, spoken_at)) is not None:
+        match = _PATTERN.search(text, begin)
+        if match is None:
+            return
         kind = match.lastgroup or ""
         position = max(match.end(), position + 1)
         if match.group("word"):
@@ -94,14 +105,48 @@ def _read(text: str) -> Iterator[Value]:
             yield value
 
 
+def _next(text: str, position: int, spoken_at: list[int]) -> int | None:
+    """Where the next value may begin, so that the pattern need not be tried on every word.
+
+    A value has a digit, an at sign or a slash, or begins with a word for a number or a time. No
+    branch of the pattern allows more than two spaces before the first of these.
+    """
+    sign = _SIGN.search(text, position)
+    at = bisect_left(spoken_at, position)
+    if at < len(spoken_at) and (sign is None or spoken_at[at] < sign.start()):
+        return spoken_at[at]
+    if sign is None:
+        return None
+    begin = sign.start()
+    for _ in range(_MOST_SPACES + 1):
+        begin = text.rfind(" ", position, begin)
+        if begin < 0:
+            return position
+    return begin + 1
+
+
+def _spoken_places(text: str) -> list[int]:
+    """Where the words stand that a value may begin with."""
+    if _SPOKEN.isdisjoint(_WORDS.findall(text.lower())):
+        return []
+    return [found.start() for found in _WORDS.finditer(text) if found.group().lower() in _SPOKEN]
+
+
 def _value(match: re.Match[str], kind: str) -> Value | None:
     if kind == "amount":
         return _amount(match)
     text = match.group()
-    kind, forms = _READERS[kind](text.rstrip(".,;:!?)") if kind != "clock" else text)
+    kind, forms = _formed(kind, text)
     if not forms:
         return None
-    return Value(frozenset(forms), kind, match.start(), match.end(), text)
+    return Value(forms, kind, match.start(), match.end(), text)
+
+
+@lru_cache(maxsize=8192)
+def _formed(kind: str, text: str) -> tuple[str, frozenset[str]]:
+    """What a branch of the pattern found, as the kind of value that it is, and its forms."""
+    kind, forms = _READERS[kind](text.rstrip(".,;:!?)") if kind != "clock" else text)
+    return kind, frozenset(forms)
 
 
 def mail_forms(text: str) -> list[str]:
@@ -148,25 +193,35 @@ _READERS: dict[str, Callable[[str], tuple[str, list[str]]]] = {
 
 
 def _amount(match: re.Match[str]) -> Value | None:
-    text = match.group()
+    text, unit = match.group(), match.group("unit")
+    read = _quantity(text, match.group("suffix") or "", unit)
+    if read is None:
+        return None
+    number, kind, base, forms = read
+    end = match.end()
+    if unit and not _is_unit(unit):
+        if match.string[match.start("unit") - 1].isdecimal():
+            return None
+        end = match.start("unit")
+    shown = text[: end - match.start()].rstrip()
+    start = match.start() + len(shown) - len(shown.lstrip())
+    return Value(forms, kind, start, start + len(shown), shown.strip(), number, base)
+
+
+@lru_cache(maxsize=8192)
+def _quantity(
+    text: str, suffix: str, unit: str | None
+) -> tuple[Decimal, str, str | None, frozenset[str]] | None:
+    """The number, its kind, its base unit or currency, and its forms."""
     bare = _BARE.search(text)
     number = number_of(bare.group().rstrip(".,'")) if bare else None
     if number is None or bare is None:
         return None
     before = text[: bare.start()]
     number = -number if "-" in before or ("(" in before and ")" in text) else number
-    number *= SUFFIXES.get((match.group("suffix") or "").lower(), 1)
-    unit = match.group("unit")
-    currency = _currency(before, unit)
-    kind, base, forms = _measured(number, currency, (unit or "").lower())
-    end = match.end()
-    if unit and not _is_unit(unit) and match.string[match.start("unit") - 1].isdecimal():
-        return None
-    if unit and not _is_unit(unit):
-        end = match.start("unit")
-    shown = text[: end - match.start()].rstrip()
-    start = match.start() + len(shown) - len(shown.lstrip())
-    return Value(frozenset(forms), kind, start, start + len(shown), shown.strip(), number, base)
+    number *= SUFFIXES.get(suffix.lower(), 1)
+    kind, base, forms = _measured(number, _currency(before, unit), (unit or "").lower())
+    return number, kind, base, frozenset(forms)
 
 
 def _currency(before: str, unit: str | None) -> str | None:
