@@ -21,6 +21,9 @@ from gateway.intent import evaluator
 from gateway.intent.assessment import Assessment
 
 CONNECTIONS = 4
+POLICIES = Path(__file__).parents[2] / "policies"
+# A busy machine is no reason to go without an assessment here.
+PATIENCE = {"CHECKREIN_INTENT_MS": "2000", "CHECKREIN_LOG_LEVEL": "error"}
 
 
 def in_process(of: list[Case], model: Path) -> list[Assessment]:
@@ -38,13 +41,13 @@ def over_http(of: list[Case], model: Path) -> list[Assessment]:
 
 @contextmanager
 def _gateway(folder: Path, model: Path) -> Iterator[Server]:
-    (folder / "policies").mkdir()
     command = [
         *(str(Path(sys.executable).with_name("checkrein")), "up", "--json", "--port", "0"),
         *("--metrics-port", "0", "--environment", "development"),
-        *("--data", str(folder / "data"), "--policies", str(folder / "policies")),
+        *("--data", str(folder / "data"), "--policies", str(POLICIES)),
     ]
     environ = {name: text for name, text in os.environ.items() if name[:10] != "CHECKREIN_"}
+    environ |= PATIENCE
     environ["CHECKREIN_INTENT_MODEL"] = f"{model.resolve()}/"
     with running(command, stdout=subprocess.PIPE, env=environ) as process:
         ready = first_line(process)
@@ -59,7 +62,8 @@ async def _ask_all(server: Server, of: list[Case]) -> list[dict[str, Any]]:
     async def ask(client: httpx2.AsyncClient) -> None:
         for i, case in waiting:
             reply = await client.post("/v1/check-action", json=body(case))
-            reply.raise_for_status()
+            if reply.status_code != 200:
+                raise SystemExit(f"{case.id} was refused: {reply.status_code} {reply.text}")
             replies[i] = reply.json()
 
     async with httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=60) as client:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gateway.domain.side_effects import side_effects
 from gateway.intent import evaluator
 from gateway.intent.evidence import Evidence, Item, Past
 
@@ -92,11 +93,11 @@ def cases() -> list[Case]:
 
 
 def evidence_of_case(case: Case) -> Evidence:
-    """What the gateway would see of a case."""
+    """What the gateway would see of a case: side effects are inferred as well as claimed."""
     return Evidence(
         tool=case.tool.name,
         arguments=case.arguments,
-        side_effects=(case.tool.side_effect,),
+        side_effects=tuple(sorted(side_effects((), case.tool.name, (case.tool.side_effect,)))),
         description=case.tool.description,
         schema=case.tool.schema,
         request=case.user_request,
