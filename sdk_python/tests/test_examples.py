@@ -51,7 +51,9 @@ def test_the_simulation_is_stopped_by_the_rule_that_is_there_for_it(gateway, nam
     summary = play(name, **gateway)
 
     last = summary["tried"][-1]
-    assert (last["enforced"], last["rule"]) == (enforced, rule)
+    # The Intent Guard may have been of the same mind.
+    assert last["enforced"] == enforced
+    assert rule in last["rules"]
     assert [one["tool"] for one in summary["ran"]] == ran
     assert summary["ended"] == ("halted" if enforced == "halt" else "finished")
     assert summary["reported"] is True
