@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,6 +108,39 @@ def test_a_payment_to_whom_only_untrusted_content_names_is_caught(guarded):
         said = blocked(r, transfer, to_account="acct_evil_777", amount=120000, currency="usd")
 
     assert "acct_evil_777" in said or "untrusted" in said
+
+
+def test_whatever_is_planned_or_found_the_gateway_takes_it(guarded):
+    """A refusal would leave the call unchecked, and what a model wrote must not do that."""
+    deep: Any = "end"
+    for _ in range(60):
+        deep = {"a": [deep]}
+    wide = {f"k{n}": n for n in range(30_000)}
+    inputs: list[Any] = [
+        {"customer": deep, "amount": 1},
+        {"customer": {"a": 1e300, "b": 2**70, "c": -0.0}, "amount": 10**400},
+        {"\u202e" * 600: 1, "": 2, "a\x00b": 3},
+        {"customer": wide, "list": [[]] * 20_000},
+        {"customer": "x" * 1_000_000},
+        wide,
+        '{"amount": 1e999}',
+        '{"a":' * 5000,
+        "\ud800\x00",
+    ]
+    names = ["stripe_create_charge_or_refund", "\x00", "\u202e", "n" * 5000, "é\ud800"]
+    before = checkrein.stats()
+    for name, one in product(names, inputs):
+        with run("strange", request="\u202e\x00\ud800" + "y" * 100_000) as r:
+            block = {"type": "tool_use", "id": "i\x00" * 200, "name": name, "input": one}
+            plan([{"type": "text", "text": "t\x00\ud800"}, block])
+            retrieved([one, name], source=name)
+            read_invoice(77)
+        assert len(r.decisions) == 1
+    assert checkrein.flush(10)
+
+    after = checkrein.stats()
+    assert (after["gaps"], after["denied"]) == (before["gaps"], before["denied"])
+    assert after["refused"] == before["refused"]
 
 
 @assessed
