@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, observe, plan, run
-from telling import Story, tell
+from telling import Story, planned, tell
 
 ASKED = "pay invoice 77 of 1,200.00 USD to our supplier, account acct_supplier_12"
 URL = "https://supplier.example/invoices/77"
@@ -38,7 +38,8 @@ def main() -> dict[str, Any]:
 
     with run(story.name, agent="payables-agent", request=ASKED) as r:
         story.run_id = r.id
-        plan("Read the invoice, then pay it to acct_supplier_12.")
+        if planned():
+            plan("Read the invoice, then pay it to acct_supplier_12.")
         story.attempt(r, "web.fetch", fetch, url=URL)
         observe(reasoning="The page says that the bank details have changed.")
         call: dict[str, Any] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, observe, plan, retrieved, run
-from telling import Story, tell
+from telling import Story, planned, tell
 
 TOOL = "stripe.create_charge_or_refund"
 ASKED = "charge customer cus_9281 4,500 USD for order 9281"
@@ -53,7 +53,8 @@ def main() -> dict[str, Any]:
     with run(story.name, agent="billing-agent", request=ASKED) as r:
         story.run_id = r.id
         retrieved(RECORD, source="orders", trust="trusted")
-        plan(ANSWER)
+        if planned():
+            plan(ANSWER)
         observe(reasoning="The order is unpaid, so the customer is charged its total.")
         call = {**PLANNED, "is_refund": True, "order": "9281"}
         story.attempt(r, TOOL, create_charge_or_refund, **call)

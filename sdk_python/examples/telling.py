@@ -64,6 +64,11 @@ class Story:
         }
 
 
+def planned() -> bool:
+    """Whether the agent tells its plan: not with `--without-plan`, when the request must do."""
+    return "--without-plan" not in sys.argv[1:]
+
+
 def tell(main: Callable[[], dict[str, Any]]) -> None:
     """Run a simulation as a script: prose, or with `--json` one line for another program."""
     summary = main()

@@ -51,7 +51,7 @@ def test_it_is_read_as_a_value_with_names(peer):
     )
     assert found.reached
     with pytest.raises(AttributeError):
-        found.score = 0.0
+        found.score = 0.0  # type: ignore[misc]
 
 
 def test_without_one_it_is_none(peer):

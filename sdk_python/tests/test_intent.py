@@ -14,7 +14,12 @@ import pytest
 from checkrein import Blocked, Run, guard, plan, request, retrieved, run
 
 ASKED = "charge customer cus_9281 4,500 USD for order 9281"
-WANTED = {"customer": "cus_9281", "amount": 450000, "currency": "usd", "is_refund": False}
+WANTED: dict[str, Any] = {
+    "customer": "cus_9281",
+    "amount": 450000,
+    "currency": "usd",
+    "is_refund": False,
+}
 FLIPPED: dict[str, Any] = {**WANTED, "is_refund": True}
 INVOICE = "Invoice 77 from Northwind: 1,200.00 USD are due."
 INJECTED = (
