@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,11 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), 
 def block(word: str) -> str:
     [found] = [one for one in BLOCKS if word in one]
     return str(found)
+
+
+def run_it(text: str, given: dict[str, Any]) -> None:
+    """In a context of its own: what an example says must not hold for other tests."""
+    contextvars.copy_context().run(exec, text, given)
 
 
 def names() -> dict[str, Any]:
@@ -29,7 +35,7 @@ def names() -> dict[str, Any]:
 
 
 def test_a_run_with_a_models_answer_as_its_plan(peer):
-    exec(block("model.messages.create"), names())
+    run_it(block("model.messages.create"), names())
 
     assert peer.checks[0]["request"] == {
         "user": "refund order 9281: 45 USD",
@@ -41,7 +47,7 @@ def test_evidence(peer):
     given = names()
     given["get_order"] = given["fetch"] = None
     text = block("checkrein.retrieved").replace("-> str: ...", "-> str:\n    return 'found'")
-    exec(text, given)
+    run_it(text, given)
 
     check = peer.checks[-1]
     assert check["request"]["user"] == "refund order 9281: 45 USD"
