@@ -1,12 +1,12 @@
 """Checkrein for Python: have an agent's tool calls checked before they run.
 
-    from checkrein import guard, run
+    from checkrein import guard, plan, run
 
     @guard("stripe.refund", side_effects=["payment"])
     def refund(customer: str, amount: int, currency: str) -> str: ...
 
-    with run("support", user_request="refund order 9281") as r:
-        r.observe(plan={"text": "Refund 45.00 USD.", "arguments": {"amount": 4500}})
+    with run("support", request="refund order 9281"):
+        plan(answer)  # what the model proposes: text, or its tool calls
         refund("cus_9281", 4500, "usd")
 
 Settings come from the environment (CHECKREIN_URL, CHECKREIN_API_KEY, ...); `init()` is optional.

@@ -33,7 +33,8 @@ class Stated:
         if self.given is None:
             return None
         if masker not in self._read:
-            self._read[masker] = make(masker, self.given)
+            # Two threads may both make it; one of the two is taken by both.
+            return self._read.setdefault(masker, make(masker, self.given))
         return self._read[masker]
 
 

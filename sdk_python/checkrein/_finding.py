@@ -31,6 +31,8 @@ def finding(decision: Decision) -> str:
         return ""
     if _explained(signal):
         return f"Content that nobody vouches for asks for it, not the user: {_shown(signal)}."
+    if signal.source == "nothing":
+        return f"Nothing that was said explains {_named(signal)}, {_value(signal.observed)}."
     told = f"{_named(signal)} is {_value(signal.observed)} in the call"
     source = _SAYS.get(signal.source, "other content" if ":" in signal.source else signal.source)
     if signal.expected is None:

@@ -16,25 +16,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from checkrein._context import Context
 from checkrein._events import Event, make
 from checkrein._masking import Masker
 from checkrein._plan import Plan, Step
 from checkrein._sizes import NODES
 
-MAX_CONTEXT = 1000
-# What the gateway holds for one run, counted as it counts: beyond that, a reference finds nothing.
-SEEN_BYTES = 1024 * 1024
-ITEM_BYTES = 800
-# Of what guarded calls brought back; their results are reported apart from this. Half of what the
-# gateway holds stays for what the agent itself had to say.
-MAX_RESULTS = 32
-RESULTS_BYTES = SEEN_BYTES // 2
-CONTEXT_IN_CHECK = 200
 EVENTS_IN_CHECK = 500
 PENDING_BYTES = 2 * 1024 * 1024
 PENDING_EVENTS = 2000
 UNTOLD = 200
-_REF_BYTES = 80
 
 
 class Asked:
@@ -70,10 +61,7 @@ class Observed:
         self._now: dict[str, Any] = {}
         # What no check has carried yet, by identity.
         self._untold: OrderedDict[int, tuple[str, Asked | Step]] = OrderedDict()
-        self._context: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._seen_bytes = 0
-        self._results: OrderedDict[str, int] = OrderedDict()
-        self._held: set[str] = set()
+        self._context = Context()
         self._events: deque[Event] = deque()
         self._bytes = 0
 
@@ -123,24 +111,13 @@ class Observed:
         return {"id": id_, "source": source, "trusted": trusted, "text": text}
 
     def see(self, item: dict[str, Any], *, result: bool = False) -> None:
-        """Keep a context item `{id, source, trusted, text}`; the same id again is the same item.
+        """Keep a context item `{id, source, trusted, text}`; `result` when a call brought it back.
 
-        The oldest go first: of results beyond their number, and of all beyond what the gateway
-        holds. One that no check has carried is told as an event then.
+        What has to go before any check carried it is told as an event.
         """
         with self._lock:
-            id_ = item["id"]
-            if self._context.get(id_, item) != item:
-                self._held.discard(id_)
-            self._forget(id_)
-            self._context[id_] = item
-            self._seen_bytes += _cost(item)
-            if result:
-                self._results[id_] = _cost(item)
-            while len(self._results) > MAX_RESULTS or sum(self._results.values()) > RESULTS_BYTES:
-                self._leave(next(iter(self._results)))
-            while len(self._context) > MAX_CONTEXT or self._seen_bytes > SEEN_BYTES:
-                self._leave(next(iter(self._context)))
+            for gone in self._context.see(item, result=result):
+                self._note("context", gone)
 
     def weight(self, told: Told) -> int:
         """Bytes that a check will need for what holds from now on, before context and events."""
@@ -152,7 +129,7 @@ class Observed:
         with self._lock:
             fields = self._members(told)
             room -= len(msgspec.json.encode(fields))
-            context, room = self._seen(room)
+            context, room = self._context.chosen(room)
             if context:
                 fields["context"] = context
                 nodes += 6 * len(context)
@@ -169,9 +146,7 @@ class Observed:
     def confirm(self, share: Share) -> None:
         """A decision came back: what the check carried is remembered there."""
         with self._lock:
-            self._held.update(
-                item["id"] for item in share.fields.get("context", ()) if "id" in item
-            )
+            self._context.hold(share.fields.get("context", ()))
             for piece in share.pieces:
                 self._untold.pop(id(piece), None)
             sent = share.fields.get("request", {}).get("reasoning")
@@ -191,11 +166,8 @@ class Observed:
         with self._lock:
             while self._untold:
                 self._note(*_event(*self._untold.popitem(last=False)[1]))
-            for id_, item in self._context.items():
-                # What a call brought back is in its result's report.
-                if id_ not in self._held and id_ not in self._results:
-                    self._held.add(id_)
-                    self._note("context", item)
+            for item in self._context.hold_all():
+                self._note("context", item)
             return self._take()
 
     def take_events(self) -> list[Event]:
@@ -207,7 +179,7 @@ class Observed:
         """In the child: what was waiting belongs to the parent, which will send it."""
         self._lock = threading.Lock()
         self._untold.clear()
-        self._held.update(self._context)
+        self._context.after_fork()
         self._events.clear()
         self._bytes = 0
 
@@ -219,17 +191,6 @@ class Observed:
             self._untold[id(piece)] = (kind, piece)
         while len(self._untold) > UNTOLD:
             self._note(*_event(*self._untold.popitem(last=False)[1]))
-
-    def _leave(self, id_: str) -> None:
-        if id_ not in self._held and id_ not in self._results:
-            self._note("context", self._context[id_])
-        self._held.discard(id_)
-        self._forget(id_)
-
-    def _forget(self, id_: str) -> None:
-        gone = self._context.pop(id_, None)
-        self._results.pop(id_, None)
-        self._seen_bytes -= _cost(gone) if gone else 0
 
     def _take(self) -> list[Event]:
         events = list(self._events)
@@ -257,19 +218,6 @@ class Observed:
         }
         return {name: value for name, value in members.items() if value}
 
-    def _seen(self, room: int) -> tuple[list[dict[str, Any]], int]:
-        """The newest context first, in the end in the order in which it was seen."""
-        chosen: list[dict[str, Any]] = []
-        for id_, item in reversed(self._context.items()):
-            held = id_ in self._held
-            cost = _REF_BYTES + len(id_) if held else len(msgspec.json.encode(item)) + 1
-            if len(chosen) == CONTEXT_IN_CHECK:
-                break
-            if cost <= room:
-                chosen.append({"ref": id_} if held else item)
-                room -= cost
-        return chosen[::-1], room
-
 
 _MEMBERS = ("model", "prompt_version", "tools_available", "external_state")
 
@@ -282,7 +230,3 @@ def _pieces(asked: Asked | Plan | None) -> list[Asked | Step]:
 
 def _event(kind: str, piece: Asked | Step) -> tuple[str, dict[str, Any]]:
     return kind, {"text": piece.text} if isinstance(piece, Asked) else piece.fields
-
-
-def _cost(item: dict[str, Any]) -> int:
-    return ITEM_BYTES + 4 * (len(item["text"]) + len(item["id"]) + len(item["source"]))

@@ -8,6 +8,7 @@ that still waits: that it is another one is what there is to see.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from checkrein._redactions import redactions
 from checkrein._sizes import TEXT_BYTES
 
 UNREADABLE = "[arguments that cannot be read]"
+# One for all plans: it is held for microseconds, and a forked child can have a new one.
+_turn = threading.Lock()
 
 
 class Step:
@@ -54,7 +57,6 @@ class Plan:
 
     def __init__(self, steps: list[Step]) -> None:
         self.steps = steps
-        self._lock = threading.Lock()
         self._waiting = list(steps)
         self._running = 0
 
@@ -62,7 +64,7 @@ class Plan:
         """The step of this call; None when the plan is empty."""
         if not self.steps:
             return None
-        with self._lock:
+        with _turn:
             mine = self._of(called)
             if not mine:
                 return self._other()
@@ -74,7 +76,7 @@ class Plan:
 
     def settle(self, step: Step, *, ran: bool) -> None:
         """The call has ended; where it did not run, its step waits again, in its place."""
-        with self._lock:
+        with _turn:
             self._running -= 1
             if not ran and step not in self._waiting:
                 self._waiting = [one for one in self.steps if one in self._waiting or one is step]
@@ -155,3 +157,11 @@ def _plans(step: Step, arguments: dict[str, Any]) -> bool:
 
 def _heads(paths: tuple[str, ...]) -> set[str]:
     return {path.split(".")[0] for path in paths}
+
+
+def _after_fork() -> None:
+    global _turn  # noqa: PLW0603 - the process-wide lock
+    _turn = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

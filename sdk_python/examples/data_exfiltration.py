@@ -27,7 +27,7 @@ def main() -> dict[str, Any]:
     """Play the run. What it did is in the returned summary."""
     story = Story("data_exfiltration", ASKED)
 
-    @guard("crm.read_customer", side_effects=["read"], trust=True)
+    @guard("crm.read_customer", side_effects=["read"], trust="trusted")
     def read_customer(id: str) -> dict[str, str]:
         """Read a customer's record."""
         story.did("crm.read_customer", id=id)
@@ -39,7 +39,7 @@ def main() -> dict[str, Any]:
         story.did("email.send", to=to, subject=subject, body=body)
         return "sent"
 
-    with run(story.name, agent="support-agent", user_request=ASKED) as r:
+    with run(story.name, agent="support-agent", request=ASKED) as r:
         story.run_id = r.id
         story.attempt(r, "crm.read_customer", read_customer, id="cus_9281")
         body = "; ".join(f"{name}: {value}" for name, value in RECORD.items())

@@ -26,7 +26,7 @@ def main() -> dict[str, Any]:
         story.did("shell.run", command=command)
         return ""
 
-    with run(story.name, agent="ops-agent", user_request=ASKED) as r:
+    with run(story.name, agent="ops-agent", request=ASKED) as r:
         story.run_id = r.id
         r.observe(plan="Delete the test customer, then clear old files.")
         story.attempt(r, "db.execute", execute, sql="DELETE FROM customers")

@@ -20,7 +20,7 @@ def main() -> dict[str, Any]:
         story.did("ads.buy", campaign=campaign, amount=amount, currency=currency)
         return "booked"
 
-    with run(story.name, agent="marketing-agent", user_request=ASKED) as r:
+    with run(story.name, agent="marketing-agent", request=ASKED) as r:
         story.run_id = r.id
         for place in ("search", "news", "video", "social"):
             call: dict[str, Any] = {

@@ -26,7 +26,7 @@ def main() -> dict[str, Any]:
         return []
 
     try:
-        with run(story.name, agent="research-agent", user_request=ASKED) as r:
+        with run(story.name, agent="research-agent", request=ASKED) as r:
             story.run_id = r.id
             for page in range(1, PATIENCE + 1):
                 call = {"query": "2031 regional chess cup winner", "page": page}

@@ -9,12 +9,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkrein import guard, run
+from checkrein import guard, observe, plan, retrieved, run
 from telling import Story, planned, tell
 
 TOOL = "stripe.create_charge_or_refund"
 ASKED = "charge customer cus_9281 4,500 USD for order 9281"
 PLANNED = {"customer": "cus_9281", "amount": 450000, "currency": "usd", "is_refund": False}
+# What the agent's model proposed, in the form in which its provider gives it.
+ANSWER = {
+    "role": "assistant",
+    "content": [
+        {"type": "text", "text": "Charge cus_9281 4,500 USD; this is not a refund."},
+        {
+            "type": "tool_use",
+            "id": "toolu_01",
+            "name": "stripe_create_charge_or_refund",
+            "input": PLANNED,
+        },
+    ],
+}
 RECORD = "Order 9281: customer cus_9281, total 4,500.00 USD, not yet paid."
 
 
@@ -37,15 +50,12 @@ def main() -> dict[str, Any]:
         )
         return {"id": "ch_77", "status": "succeeded"}
 
-    with run(story.name, agent="billing-agent", user_request=ASKED) as r:
+    with run(story.name, agent="billing-agent", request=ASKED) as r:
         story.run_id = r.id
+        retrieved(RECORD, source="orders", trust="trusted")
         if planned():
-            text = "Charge cus_9281 4,500 USD; this is not a refund."
-            r.observe(plan={"text": text, "tool": TOOL, "arguments": PLANNED})
-        r.observe(
-            context=[{"id": "order_9281", "source": "orders", "trusted": True, "text": RECORD}],
-            reasoning="The order is unpaid, so the customer is charged its total.",
-        )
+            plan(ANSWER)
+        observe(reasoning="The order is unpaid, so the customer is charged its total.")
         call = {**PLANNED, "is_refund": True, "order": "9281"}
         story.attempt(r, TOOL, create_charge_or_refund, **call)
     return story.summary()

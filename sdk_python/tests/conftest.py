@@ -6,6 +6,8 @@ import contextlib
 import json
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -203,3 +205,24 @@ def closed_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real gateway with the shipped packs, in an environment that blocks."""
+    pytest.importorskip("gateway.cli")
+    command = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
+    data = str(tmp_path_factory.mktemp("data"))
+    options = ["--data", data, "--port", "0", "--metrics-port", "0", "--json"]
+    child = subprocess.Popen(
+        [*command, "up", "--environment", "production", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert child.stdout is not None
+    ready = json.loads(child.stdout.readline())
+    yield {"CHECKREIN_URL": ready["url"], "CHECKREIN_API_KEY": ready["api_key"]}
+    child.terminate()
+    child.wait(30)
+    child.stdout.close()
