@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +41,6 @@ def play(name: str, *options: str, **environ: str) -> dict[str, Any]:
     assert done.stdout.count("\n") == 1
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A real gateway with the shipped packs, in an environment that blocks."""
-    pytest.importorskip("gateway.cli")
-    command = [sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())"]
-    data = str(tmp_path_factory.mktemp("data"))
-    options = ["--data", data, "--port", "0", "--metrics-port", "0", "--json"]
-    child = subprocess.Popen(
-        [*command, "up", "--environment", "production", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert child.stdout is not None
-    ready = json.loads(child.stdout.readline())
-    yield {"CHECKREIN_URL": ready["url"], "CHECKREIN_API_KEY": ready["api_key"]}
-    child.terminate()
-    child.wait(30)
-    child.stdout.close()
 
 
 def test_there_is_a_script_for_each_simulation():
