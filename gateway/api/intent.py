@@ -15,6 +15,7 @@ from gateway.calibrating.current import Current, block_after, current
 from gateway.calibrating.curve import Preview
 from gateway.calibrating.history import DECISIONS_MAX, History
 from gateway.calibrating.isotonic import Table, table
+from gateway.calibrating.levels import level, leveled
 from gateway.calibrating.platt import Platt
 from gateway.calibrating.points import Point
 from gateway.calibrating.proposal import Proposal
@@ -174,10 +175,11 @@ async def _report(parts: Parts, call: Call) -> Answer:
 async def _preview(parts: Parts, call: Call) -> Answer:
     ask: PreviewAsk = call.body
     read = await _history(parts, call.caller, ask)
-    of_class = curve.of_effect(read.points, ask.side_effect)
+    of_class = curve.of_effect(read.points, ask.side_effect, read.now.thresholds)
     threshold, basis, reason = ask.threshold, None, ""
     if threshold is None:
-        chosen = await asyncio.to_thread(proposal.choose, of_class, ask.budget)
+        same = leveled(of_class, read.now.calibration)
+        chosen = await asyncio.to_thread(proposal.choose, same, ask.budget)
         basis, reason = chosen.basis, chosen.reason
         threshold = None if chosen.base is None else read.now.calibration.apply(chosen.base)
     shown = None if threshold is None else _shown(of_class, threshold, read.now.calibration)
@@ -191,7 +193,8 @@ async def _calibrate(parts: Parts, call: Call) -> Answer:
 
 
 def _proposed(project_id: str, ask: CalibrateAsk, read: _Read) -> CalibrateReply:
-    of_class, now = curve.of_effect(read.points, ask.side_effect), read.now
+    now = read.now
+    of_class = curve.of_effect(read.points, ask.side_effect, now.thresholds)
     base = now.base(ask.side_effect)
     found = proposal.propose(
         of_class, read.points, ask.budget, threshold=base, calibration=now.calibration
@@ -229,7 +232,7 @@ async def _list_labels(parts: Parts, call: Call) -> Answer:
             decision_id=point.decision_id,
             at=point.at,
             tool=point.tool,
-            score=read.now.calibration.apply(point.base),
+            score=level(point, read.now.calibration),
             labeller=vote.labeller,
             label=vote.label,
             labelled_at=vote.at,
@@ -244,9 +247,8 @@ async def _list_labels(parts: Parts, call: Call) -> Answer:
 
 async def _list_reviews(parts: Parts, call: Call) -> Answer:
     read = await _history(parts, call.caller, call.query)
-    apply = read.now.calibration.apply
     rows = [
-        ReviewRow(p.decision_id, p.at, p.tool, p.side_effects, apply(p.base))
+        ReviewRow(p.decision_id, p.at, p.tool, p.side_effects, level(p, read.now.calibration))
         for p in read.points
         if not p.stopped and not p.votes and points.for_review(p.decision_id)
     ]
@@ -266,10 +268,8 @@ async def _history(
             applied[digest] = current(files, environment, caller.project_id)
         return applied[digest]
 
-    async def platt_of(digest: str) -> Platt:
-        return (await of_version(digest)).calibration
-
     ruleset = parts.rulebook.current()
+    now = Current() if ruleset is None else await of_version(ruleset.digest)
     found = await history.read(
         parts.ledger,
         parts.keyring.run_secret,
@@ -277,9 +277,9 @@ async def _history(
         environment,
         limit=ask.limit,
         known=lambda tool: ruleset is not None and ruleset.tool(tool) is not None,
-        platt_of=platt_of,
+        now=now,
+        said_by=of_version,
     )
-    now = Current() if ruleset is None else await of_version(ruleset.digest)
     digest = None if ruleset is None else ruleset.digest
     return _Read(_considered(environment, found), found.points, now, digest)
 

@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, structs
 
-from gateway.calibrating.platt import Platt
-from gateway.calibrating.points import TRUTHS, Point, Vote
+from gateway.calibrating.current import Current
+from gateway.calibrating.platt import IDENTITY
+from gateway.calibrating.points import TRUTHS, Point, Vote, only_reads
 from gateway.domain.blobs import RunKeys
 from gateway.domain.events import DecisionBody
 from gateway.domain.verdicts import STOPPING
@@ -27,7 +28,7 @@ RUNS_PAGE: Final = 200
 RUN_EVENTS_MAX: Final = 2_000
 AT_ONCE: Final = 8
 
-PlattOf = Callable[[str], Awaitable[Platt]]
+SaidBy = Callable[[str], Awaitable[Current]]
 
 
 class History(Struct, frozen=True):
@@ -49,6 +50,7 @@ class History(Struct, frozen=True):
 class _Assessment(Struct, frozen=True):
     score: float | None = None
     version: str = ""
+    heads: dict[str, float | None] = {}
     raw: dict[str, float | None] = {}
     coverage: dict[str, Any] = {}
 
@@ -77,12 +79,14 @@ async def read(
     *,
     limit: int,
     known: Callable[[str], bool],
-    platt_of: PlattOf,
+    now: Current,
+    said_by: SaidBy,
 ) -> History:
     """The newest `limit` judged calls of an environment, run by run.
 
-    `known` tells whether the policy names a tool, `platt_of` the calibration that a policy version
-    applied, which is taken back: history is calibrated from what the guard itself said.
+    `known` tells whether the policy names a tool, `said_by` what a policy version said of
+    calibration, which is taken back: history is calibrated from what the guard itself said. `now`
+    is what counts at present, for the heads that calls which read are held to.
     """
     found: list[_Judged] = []
     before: tuple[str, str] | None = None
@@ -101,7 +105,7 @@ async def read(
             break
         before = (runs[-1]["started_at"], runs[-1]["run_id"])
     found.sort(key=lambda judged: (judged.at, judged.body.decision_id), reverse=True)
-    return await _history(found[:limit], known, platt_of)
+    return await _history(found[:limit], known, now, said_by)
 
 
 class _Judged(Struct, frozen=True):
@@ -172,12 +176,12 @@ def _vote(body: msgspec.Raw, content: Mapping[str, bytes], event: Any) -> tuple[
 
 
 async def _history(
-    found: Sequence[_Judged], known: Callable[[str], bool], platt_of: PlattOf
+    found: Sequence[_Judged], known: Callable[[str], bool], now: Current, said_by: SaidBy
 ) -> History:
     scored = [j for j in found if j.assessment is not None and j.assessment.score is not None]
     version = scored[0].assessment.version if scored and scored[0].assessment else None
     points = [
-        await _point(judged, judged.assessment, known, platt_of)
+        _point(judged, judged.assessment, known, now, await said_by(judged.body.policy_digest))
         for judged in scored
         if judged.assessment is not None and judged.assessment.version == version
     ]
@@ -192,22 +196,39 @@ async def _history(
     )
 
 
-async def _point(
-    judged: _Judged, assessment: _Assessment, known: Callable[[str], bool], platt_of: PlattOf
+def _point(
+    judged: _Judged,
+    assessment: _Assessment,
+    known: Callable[[str], bool],
+    now: Current,
+    applied: Current,
 ) -> Point:
     body = judged.body
-    applied = await platt_of(body.policy_digest)
     return Point(
         decision_id=body.decision_id,
         at=judged.at,
         tool=body.tool,
         side_effects=tuple(body.side_effects),
-        base=applied.undo(assessment.score or 0.0),
+        base=applied.calibration.undo(assessment.score or 0.0),
         version=assessment.version,
         stopped=body.enforced in STOPPING,
         known=known(body.tool),
         request=bool(assessment.coverage.get("request")),
         plan=assessment.coverage.get("plan", "none") != "none",
         raw={head: value for head, value in assessment.raw.items() if value is not None},
+        held=_held(assessment.heads, now, applied) if only_reads(body.side_effects) else None,
         votes=judged.votes,
     )
+
+
+def _held(heads: Mapping[str, float | None], now: Current, then: Current) -> float:
+    """What a call that only reads is held to under the calibration of heads that counts now."""
+    chances = [0.0]
+    for name in ("plan", "attribution"):
+        chance, was, is_ = heads.get(name), then.heads.get(name), now.heads.get(name)
+        if chance is not None:
+            same = was == is_
+            chances.append(
+                chance if same else (is_ or IDENTITY).apply((was or IDENTITY).undo(chance))
+            )
+    return max(chances)
