@@ -206,4 +206,6 @@ def _quantile(fine: Sequence[Labelled], budget: float) -> float | None:
 
 def _too_few(count: int, budget: float) -> str:
     needed = conformal.needed(budget)
+    if count >= needed:
+        return f"{count} fine calls cannot keep a budget of {budget:g}: some stand for too many"
     return f"{count} fine calls cannot keep a budget of {budget:g}: it takes {needed} or more"
