@@ -159,6 +159,59 @@ def test_a_threshold_is_applied_judges_and_is_taken_back(played: Played) -> None
     assert last.assessment == played.asked[0].assessment
 
 
+def test_a_proposal_on_trial_is_counted_and_then_judges(played: Played) -> None:
+    """S1-27: it judges nothing before labels of later decisions let it, and one step takes it
+    back."""
+    folder = ("--policies", str(played.folder), "--json")
+    text = (played.folder / "policy.yaml").read_bytes()
+    put = played.command("calibrate", "--shadow", "--apply", *folder)
+    assert put.code == 0, put.err + put.out
+    threshold = put.json["proposal"]["threshold"]
+    played.reload()
+    with played.live.client() as client, played.live.client("check") as other:
+        before = json(client.get("/v1/intent/report"))["shadow"]
+        early = played.command("switch", "--apply", *folder)
+        later = [ask(client, each.case) for each in played.asked[:70]]
+        for n, each in enumerate(later):
+            label(other if n % 2 else client, each)
+        last = time.monotonic() + 30
+        while True:
+            told = json(client.get("/v1/intent/report"))
+            if told["shadow"]["fine"] + told["shadow"]["misaligned"] == len(later):
+                break
+            assert time.monotonic() < last
+            time.sleep(0.1)
+
+    assert (before["decisions"], before["ready"]) == (0, False)
+    assert (early.code, early.json["block"], early.json["applied"]) == (1, None, None)
+    assert {each.assessment["threshold"] for each in later} == {told["thresholds"]["*"]}
+    assert told["thresholds"]["*"] != threshold
+    shadow = told["shadow"]
+    assert shadow["decisions"] == len(later)
+    assert shadow["shadow"]["caught"] - shadow["now"]["caught"] == (
+        shadow["only_shadow"] - shadow["only_now"]
+    )
+    assert shadow["shadow"]["caught"] > shadow["now"]["caught"]
+    assert shadow["ready"], shadow["reasons"]
+
+    done = played.command("switch", "--apply", *folder)
+    assert done.code == 0, done.err + done.out
+    assert b"shadow" not in (played.folder / "policy.yaml").read_bytes()
+    played.reload()
+    with played.live.client() as client:
+        judged = [ask(client, each.case) for each in played.asked[:70]]
+    spoke = [
+        any(reason["rule"].startswith("intent.") for reason in each.reply["reasons"])
+        for each in judged
+    ]
+    assert {each.assessment["threshold"] for each in judged} == {threshold}
+    assert sum(spoke) == shadow["shadow"]["caught"]
+
+    for _ in range(2):
+        assert played.command("rollback", *folder).code == 0
+    assert (played.folder / "policy.yaml").read_bytes() == text
+
+
 def test_another_project_learns_nothing_of_it(played: Played) -> None:
     with played.live.client("other") as client:
         told = json(client.get("/v1/intent/report"))
