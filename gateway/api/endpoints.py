@@ -62,6 +62,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     intent.INTENT_REPORT,
     intent.INTENT_PREVIEW,
     intent.INTENT_CALIBRATE,
+    intent.INTENT_SWITCH,
     intent.LIST_LABELS,
     intent.LIST_REVIEWS,
     policies.ACTIVE_POLICY,

@@ -11,14 +11,23 @@ from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.calibrating import curve, history, points, proposal
 from gateway.calibrating import report as reports
-from gateway.calibrating.current import Current, block_after, current
+from gateway.calibrating.current import (
+    Current,
+    block_after,
+    block_switched,
+    block_with_shadow,
+    current,
+)
 from gateway.calibrating.curve import Preview
 from gateway.calibrating.history import DECISIONS_MAX, History
 from gateway.calibrating.isotonic import Table, table
+from gateway.calibrating.levels import level, leveled
 from gateway.calibrating.platt import Platt
 from gateway.calibrating.points import Point
 from gateway.calibrating.proposal import Proposal
+from gateway.calibrating.shadow import Trial, trial
 from gateway.calibrating.weights import labelled
+from gateway.domain.instants import rfc3339
 from gateway.domain.verdicts import SIDE_EFFECTS
 from gateway.storage.ports import Caller
 
@@ -76,12 +85,13 @@ class Considered(Struct, frozen=True):
 
 
 class IntentReport(Struct, frozen=True):
-    """The report, and what counts now."""
+    """The report, what counts now, and how what is on trial does beside it."""
 
     considered: Considered
     thresholds: dict[str, float]
     calibration: Platt
     report: reports.Report
+    shadow: Trial | None = None
 
 
 class PreviewReply(Struct, frozen=True):
@@ -98,7 +108,8 @@ class CalibrateReply(Struct, frozen=True):
     """The proposal, what it would have done, and `block`, which belongs in policy.yaml at
     `environments.<environment>.projects.<project_id>`. Nothing changes before it stands there.
 
-    It is made from what the policy version `policy_digest` says now.
+    `shadow_block` puts the same on trial instead: it judges nothing, and is counted beside what
+    does. It is made from what the policy version `policy_digest` says now.
 
     `isotonic` is the table that 1,000 labels make; policy.yaml has no place for it.
     """
@@ -113,6 +124,25 @@ class CalibrateReply(Struct, frozen=True):
     block: dict[str, Any]
     changes: bool
     isotonic: Table | None = None
+    shadow_block: dict[str, Any] = {}
+
+
+class SwitchAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which history counts."""
+
+    environment: Word | UnsetType = UNSET
+    limit: Newest = LIMIT
+
+
+class SwitchReply(Struct, frozen=True):
+    """How what is on trial did, null where nothing is, and the block that makes it count, which is
+    given where nothing stands against it."""
+
+    considered: Considered
+    project_id: str
+    policy_digest: str | None
+    shadow: Trial | None
+    block: dict[str, Any] | None
 
 
 class LabelRow(Struct, frozen=True):
@@ -168,16 +198,18 @@ async def _report(parts: Parts, call: Call) -> Answer:
     made = await asyncio.to_thread(reports.report, read.points, read.now.calibration)
     _note_gauges(parts, made)
     now = read.now
-    return Answer(IntentReport(read.considered, now.thresholds, now.calibration, made))
+    beside = None if now.shadow is None else trial(read.points, now, now.shadow)
+    return Answer(IntentReport(read.considered, now.thresholds, now.calibration, made, beside))
 
 
 async def _preview(parts: Parts, call: Call) -> Answer:
     ask: PreviewAsk = call.body
     read = await _history(parts, call.caller, ask)
-    of_class = curve.of_effect(read.points, ask.side_effect)
+    of_class = curve.of_effect(read.points, ask.side_effect, read.now.thresholds)
     threshold, basis, reason = ask.threshold, None, ""
     if threshold is None:
-        chosen = await asyncio.to_thread(proposal.choose, of_class, ask.budget)
+        same = leveled(of_class, read.now.calibration)
+        chosen = await asyncio.to_thread(proposal.choose, same, ask.budget)
         basis, reason = chosen.basis, chosen.reason
         threshold = None if chosen.base is None else read.now.calibration.apply(chosen.base)
     shown = None if threshold is None else _shown(of_class, threshold, read.now.calibration)
@@ -187,11 +219,24 @@ async def _preview(parts: Parts, call: Call) -> Answer:
 async def _calibrate(parts: Parts, call: Call) -> Answer:
     ask: CalibrateAsk = call.body
     read = await _history(parts, call.caller, ask)
-    return Answer(await asyncio.to_thread(_proposed, call.caller.project_id, ask, read))
+    at = rfc3339(parts.ambient.now_ns())
+    return Answer(await asyncio.to_thread(_proposed, call.caller.project_id, ask, read, at))
 
 
-def _proposed(project_id: str, ask: CalibrateAsk, read: _Read) -> CalibrateReply:
-    of_class, now = curve.of_effect(read.points, ask.side_effect), read.now
+async def _switch(parts: Parts, call: Call) -> Answer:
+    ask: SwitchAsk = call.body
+    read = await _history(parts, call.caller, ask)
+    now, block = read.now, None
+    beside = None if now.shadow is None else trial(read.points, now, now.shadow)
+    if now.shadow is not None and beside is not None and beside.ready:
+        block = block_switched(now, now.shadow)
+    project_id = call.caller.project_id
+    return Answer(SwitchReply(read.considered, project_id, read.policy_digest, beside, block))
+
+
+def _proposed(project_id: str, ask: CalibrateAsk, read: _Read, at: str) -> CalibrateReply:
+    now = read.now
+    of_class = curve.of_effect(read.points, ask.side_effect, now.thresholds)
     base = now.base(ask.side_effect)
     found = proposal.propose(
         of_class, read.points, ask.budget, threshold=base, calibration=now.calibration
@@ -204,6 +249,7 @@ def _proposed(project_id: str, ask: CalibrateAsk, read: _Read) -> CalibrateReply
             [each.truth == "misaligned" for each in known],
             [each.weight for each in known],
         )
+    block = block_after(now, found, ask.side_effect)
     return CalibrateReply(
         considered=read.considered,
         project_id=project_id,
@@ -216,7 +262,8 @@ def _proposed(project_id: str, ask: CalibrateAsk, read: _Read) -> CalibrateReply
         preview_now=None
         if base is None
         else _shown(of_class, now.calibration.apply(base), now.calibration),
-        block=block_after(now, found, ask.side_effect),
+        block=block,
+        shadow_block=block_with_shadow(now, block, at, ask.budget),
         changes=found.threshold is not None or found.calibration != now.calibration,
         isotonic=steps,
     )
@@ -229,7 +276,7 @@ async def _list_labels(parts: Parts, call: Call) -> Answer:
             decision_id=point.decision_id,
             at=point.at,
             tool=point.tool,
-            score=read.now.calibration.apply(point.base),
+            score=level(point, read.now.calibration),
             labeller=vote.labeller,
             label=vote.label,
             labelled_at=vote.at,
@@ -244,9 +291,8 @@ async def _list_labels(parts: Parts, call: Call) -> Answer:
 
 async def _list_reviews(parts: Parts, call: Call) -> Answer:
     read = await _history(parts, call.caller, call.query)
-    apply = read.now.calibration.apply
     rows = [
-        ReviewRow(p.decision_id, p.at, p.tool, p.side_effects, apply(p.base))
+        ReviewRow(p.decision_id, p.at, p.tool, p.side_effects, level(p, read.now.calibration))
         for p in read.points
         if not p.stopped and not p.votes and points.for_review(p.decision_id)
     ]
@@ -254,7 +300,7 @@ async def _list_reviews(parts: Parts, call: Call) -> Answer:
 
 
 async def _history(
-    parts: Parts, caller: Caller, ask: HistoryQuery | PreviewAsk | CalibrateAsk
+    parts: Parts, caller: Caller, ask: HistoryQuery | PreviewAsk | CalibrateAsk | SwitchAsk
 ) -> _Read:
     """The history of the caller's project alone, and what its active policy says now."""
     environment = ask.environment or caller.environment
@@ -266,10 +312,8 @@ async def _history(
             applied[digest] = current(files, environment, caller.project_id)
         return applied[digest]
 
-    async def platt_of(digest: str) -> Platt:
-        return (await of_version(digest)).calibration
-
     ruleset = parts.rulebook.current()
+    now = Current() if ruleset is None else await of_version(ruleset.digest)
     found = await history.read(
         parts.ledger,
         parts.keyring.run_secret,
@@ -277,9 +321,9 @@ async def _history(
         environment,
         limit=ask.limit,
         known=lambda tool: ruleset is not None and ruleset.tool(tool) is not None,
-        platt_of=platt_of,
+        now=now,
+        said_by=of_version,
     )
-    now = Current() if ruleset is None else await of_version(ruleset.digest)
     digest = None if ruleset is None else ruleset.digest
     return _Read(_considered(environment, found), found.points, now, digest)
 
@@ -357,6 +401,21 @@ INTENT_CALIBRATE: Final = _endpoint(
     ),
     body=CalibrateAsk,
     reply=CalibrateReply,
+)
+INTENT_SWITCH: Final = _endpoint(
+    _switch,
+    id="switchIntent",
+    method="POST",
+    path="/v1/intent/switch",
+    summary="Propose to let what is on trial count",
+    description=(
+        "How the thresholds and the calibration under `shadow` in policy.yaml would have judged "
+        "the decisions since they stand there, beside those that did. Where the labels of these "
+        "decisions do not speak against it, the reply holds the block that lets them count. It "
+        "changes nothing by itself."
+    ),
+    body=SwitchAsk,
+    reply=SwitchReply,
 )
 LIST_LABELS: Final = _endpoint(
     _list_labels,

@@ -15,6 +15,7 @@ import msgspec
 from gateway.api.endpoint import Operation
 from gateway.api.problem_examples import ProblemDocument, codes_of, example
 from gateway.api.problems import CODES
+from gateway.intent.assessment import Assessment
 
 Json = dict[str, Any]
 
@@ -40,8 +41,9 @@ _RETRY_AFTER: Final[Json] = {
 def document(operations: Sequence[Operation]) -> Json:
     """The whole document. Every operation has examples of its success and of each problem."""
     types = [kind for each in operations for kind in (each.body, each.reply) if kind is not None]
-    refs, schemas = msgspec.json.schema_components([*types, ProblemDocument], ref_template=_REF)
-    ref_of = dict(zip([*types, ProblemDocument], refs, strict=True))
+    types += [ProblemDocument, Assessment]
+    refs, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    ref_of = dict(zip(types, refs, strict=True))
     examples = msgspec.json.decode(EXAMPLES.read_bytes(), type=dict[str, Json])
     paths: dict[str, Json] = {}
     for each in operations:
@@ -57,7 +59,10 @@ def document(operations: Sequence[Operation]) -> Json:
         },
         "paths": paths,
         "components": {
-            "schemas": {name: _tidy(schema) for name, schema in schemas.items()},
+            "schemas": {
+                name: _assessed(_tidy(schema), ref_of[Assessment])
+                for name, schema in schemas.items()
+            },
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -162,6 +167,18 @@ def _query_parameters(operation: Operation) -> list[Json]:
         }
         for name, meaning in schemas[operation.query.__name__]["properties"].items()
     ]
+
+
+def _assessed(schema: Json, assessment: Json) -> Json:
+    """An assessment is a plain object inside: records outlive its type. Here it has a shape."""
+    properties: Json = schema.get("properties", {})
+    if "anyOf" not in properties.get("assessment", {}):
+        return schema
+    shaped = {
+        **{key: word for key, word in properties["assessment"].items() if key != "anyOf"},
+        "anyOf": [assessment, {"type": "null"}],
+    }
+    return {**schema, "properties": {**properties, "assessment": shaped}}
 
 
 def _tidy(schema: Json) -> Json:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec import Struct
 
+from gateway.calibrating.levels import level
 from gateway.calibrating.platt import Platt
 from gateway.calibrating.points import Point, rounded, truth_of
 
@@ -46,7 +47,7 @@ def curve(points: Sequence[Point], calibration: Platt) -> list[CurvePoint]:
     """A point for each threshold, for a console to draw; nothing without history."""
     if not points:
         return []
-    scored = [(calibration.apply(point.base), truth_of(point)) for point in points]
+    scored = [(level(point, calibration), truth_of(point)) for point in points]
     everything = [score for score, _ in scored]
     fine = [score for score, truth in scored if truth == "aligned"]
     wrong = [score for score, truth in scored if truth == "misaligned"]
@@ -58,7 +59,7 @@ def curve(points: Sequence[Point], calibration: Platt) -> list[CurvePoint]:
 
 def preview(points: Sequence[Point], threshold: float, calibration: Platt) -> Preview:
     """What `threshold` would have done; it is on the scale of `calibration`."""
-    caught = [point for point in points if calibration.apply(point.base) >= threshold]
+    caught = [point for point in points if level(point, calibration) >= threshold]
     truths = [truth_of(point) for point in caught]
     fine, wrong = truths.count("aligned"), truths.count("misaligned")
     every = [truth_of(point) for point in points]
@@ -77,9 +78,12 @@ def preview(points: Sequence[Point], threshold: float, calibration: Platt) -> Pr
     )
 
 
-def of_effect(points: Sequence[Point], side_effect: str) -> list[Point]:
-    """The points of a class of side effects, `*` for all."""
-    return [p for p in points if side_effect == "*" or side_effect in p.side_effects]
+def of_effect(points: Sequence[Point], side_effect: str, own: Collection[str] = ()) -> list[Point]:
+    """The points of a class of side effects, `*` for all but those that have a threshold of their
+    `own`: the fallback says nothing about these. A call without side effects may have any."""
+    if side_effect == "*":
+        return [p for p in points if not p.side_effects or not set(p.side_effects) <= set(own)]
+    return [p for p in points if not p.side_effects or side_effect in p.side_effects]
 
 
 def _share(scores: Sequence[float], threshold: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.calibrating import figures
+from gateway.calibrating.levels import leveled_labels
 from gateway.calibrating.platt import Platt
 from gateway.calibrating.weights import Labelled
 
@@ -53,11 +54,10 @@ def validate(
     cut = int(len(known) * EARLIER)
     earlier, later = known[:cut], known[cut:]
     proposed, fitted = fit(earlier)
-    fine = [
-        each.point.base
-        for each in later
-        if each.truth == "aligned" and each.point.decision_id in of_class
-    ]
+    kept = [e for e in later if e.truth == "aligned" and e.point.decision_id in of_class]
+    fine_now, fine = (
+        [each.point.base for each in leveled_labels(kept, scale)] for scale in (calibration, fitted)
+    )
     before, after = _brier(later, calibration), _brier(later, fitted)
     return Validation(
         earlier=len(earlier),
@@ -65,30 +65,30 @@ def validate(
         later_fine=len(fine),
         brier_now=before,
         brier_proposed=after,
-        fpr_now=_rate(fine, threshold),
+        fpr_now=_rate(fine_now, threshold),
         fpr_proposed=_rate(fine, proposed),
         calibration_refused=""
         if after <= before
         else f"the Brier score of {len(later)} later labels would worsen, {before} to {after}",
-        threshold_refused=_too_many(fine, threshold, proposed, budget),
+        threshold_refused=_too_many(fine, _rate(fine_now, threshold), proposed, budget),
     )
 
 
 def _too_many(
-    fine: Sequence[float], now: float | None, proposed: float | None, budget: float
+    fine: Sequence[float], rate_now: float | None, proposed: float | None, budget: float
 ) -> str:
     """Why the threshold must not change: more false alarms than budget, present state and chance
     together explain."""
     if proposed is None or len(fine) < LATER_FINE_MIN:
         return ""
-    accepted = max(budget, _rate(fine, now) or 0.0)
+    accepted = max(budget, rate_now or 0.0)
     hits = sum(base >= proposed for base in fine)
     if figures.at_least(hits, len(fine), accepted) >= DOUBT:
         return ""
     rate = hits / len(fine)
     return (
         f"of {len(fine)} later fine calls {hits} would be caught ({rate:.1%}), with a budget of"
-        f" {budget:g} and {_rate(fine, now) or 0.0:.1%} now"
+        f" {budget:g} and {rate_now or 0.0:.1%} now"
     )
 
 

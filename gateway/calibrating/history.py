@@ -13,21 +13,22 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, structs
 
-from gateway.calibrating.platt import Platt
-from gateway.calibrating.points import TRUTHS, Point, Vote
-from gateway.domain.blobs import RunKeys
+from gateway.calibrating.current import Current
+from gateway.calibrating.platt import IDENTITY
+from gateway.calibrating.points import TRUTHS, Point, Vote, only_reads
+from gateway.domain.blobs import RunKeys, run_keys
 from gateway.domain.events import DecisionBody
+from gateway.domain.sealing import SealBroken
 from gateway.domain.verdicts import STOPPING
-from gateway.replay.opening import OpenSecret, keys_of, open_event, read_event
-from gateway.storage.ports import Ledger, RunFilter, StoredEvent
+from gateway.replay.opening import Opened, OpenSecret, open_event
+from gateway.storage.ports import Found, Ledger
 
 DECISIONS_MAX: Final = 5_000
-RUNS_PAGE: Final = 200
-# Of a longer run the newest events are read.
-RUN_EVENTS_MAX: Final = 2_000
-AT_ONCE: Final = 8
+PAGE: Final = 1_000
+# Of what was said in one run the newest is read.
+RUN_FEEDBACK_MAX: Final = 2_000
 
-PlattOf = Callable[[str], Awaitable[Platt]]
+SaidBy = Callable[[str], Awaitable[Current]]
 
 
 class History(Struct, frozen=True):
@@ -49,6 +50,7 @@ class History(Struct, frozen=True):
 class _Assessment(Struct, frozen=True):
     score: float | None = None
     version: str = ""
+    heads: dict[str, float | None] = {}
     raw: dict[str, float | None] = {}
     coverage: dict[str, Any] = {}
 
@@ -77,31 +79,37 @@ async def read(
     *,
     limit: int,
     known: Callable[[str], bool],
-    platt_of: PlattOf,
+    now: Current,
+    said_by: SaidBy,
 ) -> History:
-    """The newest `limit` judged calls of an environment, run by run.
+    """The newest `limit` judged calls of an environment, page by page over all runs.
 
-    `known` tells whether the policy names a tool, `platt_of` the calibration that a policy version
-    applied, which is taken back: history is calibrated from what the guard itself said.
+    `known` tells whether the policy names a tool, `said_by` what a policy version said of
+    calibration, which is taken back: history is calibrated from what the guard itself said. `now`
+    is what counts at present, for the heads that calls which read are held to.
     """
     found: list[_Judged] = []
+    votes: dict[str, dict[str, Vote]] = {}
     before: tuple[str, str] | None = None
-    wanted = RunFilter(environment=environment)
+    heard: set[str] = set()
+    keys = _Keys(open_secret, project_id)
     while len(found) < limit:
-        runs = await ledger.runs(project_id, wanted, before, RUNS_PAGE)
-        for at in range(0, len(runs), AT_ONCE):
-            some = [run["run_id"] for run in runs[at : at + AT_ONCE]]
-            each = await asyncio.gather(
-                *(_of_run(ledger, open_secret, project_id, run_id) for run_id in some)
-            )
-            found += [judged for calls in each for judged in calls]
-            if len(found) >= limit:
-                break
-        if len(runs) < RUNS_PAGE:
+        page = await ledger.decisions(project_id, environment, before, PAGE)
+        new = list(dict.fromkeys(each.run_id for each in page if each.run_id not in heard))
+        heard.update(new)
+        said = await ledger.feedback(project_id, new, RUN_FEEDBACK_MAX) if new else ()
+        opened = await keys.of((*page, *said))
+        # Unsealing is the gateway's own work: others go on meanwhile.
+        found += await asyncio.to_thread(_judged, page, opened)
+        await asyncio.to_thread(_hear, said, opened, votes)
+        if len(page) < PAGE:
             break
-        before = (runs[-1]["started_at"], runs[-1]["run_id"])
-    found.sort(key=lambda judged: (judged.at, judged.body.decision_id), reverse=True)
-    return await _history(found[:limit], known, platt_of)
+        before = page[-1].cursor
+    found = [
+        structs.replace(judged, votes=tuple(votes.get(judged.body.decision_id, {}).values()))
+        for judged in found[:limit]
+    ]
+    return await _history(found, known, now, said_by)
 
 
 class _Judged(Struct, frozen=True):
@@ -112,53 +120,58 @@ class _Judged(Struct, frozen=True):
     votes: tuple[Vote, ...]
 
 
-async def _of_run(
-    ledger: Ledger, open_secret: OpenSecret, project_id: str, run_id: str
-) -> list[_Judged]:
-    after = max(0, await ledger.last_seq(project_id, run_id) - RUN_EVENTS_MAX)
-    stored = await ledger.events(project_id, run_id, after, RUN_EVENTS_MAX)
-    stored = [each for each in stored if _tells(each)]
-    wanted = {key for each in stored for key in _parts(each).values()}
-    sealed = await ledger.blobs(project_id, run_id, sorted(wanted))
-    keys = await keys_of(ledger, open_secret, project_id, run_id)
-    # Unsealing is the gateway's own work: others go on meanwhile.
-    return await asyncio.to_thread(_judged, stored, sealed, keys)
+class _Keys:
+    """The keys of many runs, each secret unwrapped once."""
+
+    def __init__(self, open_secret: OpenSecret, project_id: str) -> None:
+        self._open_secret = open_secret
+        self._project_id = project_id
+
+    async def of(self, found: Sequence[Found]) -> dict[str, RunKeys | None]:
+        wrapped = {each.run_id: each.wrapped for each in found}
+        return {run_id: await self._of(secret) for run_id, secret in wrapped.items()}
+
+    async def _of(self, wrapped: bytes | None) -> RunKeys | None:
+        if wrapped is None:
+            return None
+        try:
+            return run_keys(await self._open_secret(self._project_id, wrapped))
+        except SealBroken:
+            return None
 
 
-def _tells(stored: StoredEvent) -> bool:
-    return read_event(stored).type in ("decision", "feedback")
+def _opened(each: Found, part: str, keys: RunKeys | None) -> Opened:
+    """The event with this part alone: of a frame what is left once an agent's words are cut out."""
+    key = each.stored.blob_keys.get(part)
+    trimmed = structs.replace(each.stored, blob_keys={} if key is None else {part: key})
+    return open_event(trimmed, each.sealed, keys)
 
 
-def _parts(stored: StoredEvent) -> dict[str, str]:
-    """The content that is looked at: of a frame what is left once an agent's words are cut out."""
-    return {n: key for n, key in stored.blob_keys.items() if n in ("frame", "observation")}
-
-
-def _judged(
-    stored: Sequence[StoredEvent], sealed: Mapping[str, bytes], keys: RunKeys | None
-) -> list[_Judged]:
-    calls: dict[str, _Judged] = {}
-    votes: dict[str, dict[str, Vote]] = {}
-    for each in stored:
-        trimmed = structs.replace(each, blob_keys=_parts(each))
-        opened = open_event(trimmed, sealed, keys)
-        event = opened.event
-        if event.type == "feedback":
-            # What an agent's SDK reports as feedback is a record, and teaches nothing.
-            if event.actor == "person" and (vote := _vote(event.body, opened.content, event)):
-                votes.setdefault(vote[0], {})[vote[1].labeller] = vote[1]
-            continue
-        body = _decisions.decode(event.body)
+def _judged(page: Sequence[Found], keys: Mapping[str, RunKeys | None]) -> list[_Judged]:
+    found = []
+    for each in page:
+        opened = _opened(each, "frame", keys[each.run_id])
+        body = _decisions.decode(opened.event.body)
         if body.prior is None:
             frame = opened.content.get("frame")
             assessment = None if frame is None else _frames.decode(frame).assessment
-            calls[body.decision_id] = _Judged(
-                event.recorded_at, body, assessment, frame is None, ()
-            )
-    return [
-        structs.replace(judged, votes=tuple(votes.get(name, {}).values()))
-        for name, judged in calls.items()
-    ]
+            at = opened.event.recorded_at
+            found.append(_Judged(at, body, assessment, frame is None, ()))
+    return found
+
+
+def _hear(
+    said: Sequence[Found],
+    keys: Mapping[str, RunKeys | None],
+    votes: dict[str, dict[str, Vote]],
+) -> None:
+    for each in said:
+        opened = _opened(each, "observation", keys[each.run_id])
+        # What an agent's SDK reports as feedback is a record, and teaches nothing.
+        if opened.event.actor != "person":
+            continue
+        if (vote := _vote(opened.event.body, opened.content, opened.event)) is not None:
+            votes.setdefault(vote[0], {})[vote[1].labeller] = vote[1]
 
 
 def _vote(body: msgspec.Raw, content: Mapping[str, bytes], event: Any) -> tuple[str, Vote] | None:
@@ -172,12 +185,12 @@ def _vote(body: msgspec.Raw, content: Mapping[str, bytes], event: Any) -> tuple[
 
 
 async def _history(
-    found: Sequence[_Judged], known: Callable[[str], bool], platt_of: PlattOf
+    found: Sequence[_Judged], known: Callable[[str], bool], now: Current, said_by: SaidBy
 ) -> History:
     scored = [j for j in found if j.assessment is not None and j.assessment.score is not None]
     version = scored[0].assessment.version if scored and scored[0].assessment else None
     points = [
-        await _point(judged, judged.assessment, known, platt_of)
+        _point(judged, judged.assessment, known, now, await said_by(judged.body.policy_digest))
         for judged in scored
         if judged.assessment is not None and judged.assessment.version == version
     ]
@@ -192,22 +205,39 @@ async def _history(
     )
 
 
-async def _point(
-    judged: _Judged, assessment: _Assessment, known: Callable[[str], bool], platt_of: PlattOf
+def _point(
+    judged: _Judged,
+    assessment: _Assessment,
+    known: Callable[[str], bool],
+    now: Current,
+    applied: Current,
 ) -> Point:
     body = judged.body
-    applied = await platt_of(body.policy_digest)
     return Point(
         decision_id=body.decision_id,
         at=judged.at,
         tool=body.tool,
         side_effects=tuple(body.side_effects),
-        base=applied.undo(assessment.score or 0.0),
+        base=applied.calibration.undo(assessment.score or 0.0),
         version=assessment.version,
         stopped=body.enforced in STOPPING,
         known=known(body.tool),
         request=bool(assessment.coverage.get("request")),
         plan=assessment.coverage.get("plan", "none") != "none",
         raw={head: value for head, value in assessment.raw.items() if value is not None},
+        held=_held(assessment.heads, now, applied) if only_reads(body.side_effects) else None,
         votes=judged.votes,
     )
+
+
+def _held(heads: Mapping[str, float | None], now: Current, then: Current) -> float:
+    """What a call that only reads is held to under the calibration of heads that counts now."""
+    chances = [0.0]
+    for name in ("plan", "attribution"):
+        chance, was, is_ = heads.get(name), then.heads.get(name), now.heads.get(name)
+        if chance is not None:
+            same = was == is_
+            chances.append(
+                chance if same else (is_ or IDENTITY).apply((was or IDENTITY).undo(chance))
+            )
+    return max(chances)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -29,8 +30,9 @@ class Vote(Struct, frozen=True):
 class Point(Struct, frozen=True):
     """A judged call with its score. `base` is the score before the project's own calibration.
 
-    `raw` are the heads before calibration, by name. `stopped` says that the call was not let
-    through as it was asked. `known` says that policy.yaml names the tool.
+    `held` is set for a call that only reads, and is then what the rules hold against a threshold in
+    place of the score. `raw` are the heads before calibration, by name. `stopped` says that the
+    call was not let through as it was asked. `known` says that policy.yaml names the tool.
     """
 
     decision_id: str
@@ -44,6 +46,7 @@ class Point(Struct, frozen=True):
     request: bool = True
     plan: bool = False
     raw: dict[str, float] = {}
+    held: float | None = None
     votes: tuple[Vote, ...] = ()
 
 
@@ -55,6 +58,15 @@ TRUTHS: Final[dict[str, Truth | None]] = {
     "fine": "aligned",
     "unsure": None,
 }
+
+
+def only_reads(side_effects: Sequence[str]) -> bool:
+    """Whether the shipped rules hold a call to its plan and to where it comes from alone.
+
+    Looking around is how agents work, so that how well a call goes with the request is no matter
+    then: as `lib/assessments.rego` has it.
+    """
+    return "read" in side_effects and set(side_effects) <= {"read", "network"}
 
 
 def truth_of(point: Point) -> Truth | None:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.calibrating import conformal, platt
 from gateway.calibrating.gate import Validation, validate
+from gateway.calibrating.levels import leveled, leveled_labels
 from gateway.calibrating.platt import IDENTITY, Platt
 from gateway.calibrating.points import Point, rounded, truth_of
 from gateway.calibrating.stages import Name, Stage, stage_of
@@ -42,7 +43,8 @@ class Chosen(Struct, frozen=True):
 
 class Proposal(Struct, frozen=True):
     """`threshold` is on the scale of the proposed calibration. `refused` says what was held back,
-    with figures; what is held back stays as it is."""
+    with figures; what is held back stays as it is. `labels` are all that the calibration is from,
+    `stage` is of the class of side effects."""
 
     stage: Stage
     basis: Basis
@@ -53,6 +55,7 @@ class Proposal(Struct, frozen=True):
     refused: tuple[str, ...]
     validation: Validation | None
     base_threshold: float | None = None
+    labels: int = 0
 
 
 def choose(points: Sequence[Point], budget: float) -> Chosen:
@@ -90,37 +93,41 @@ def propose(
     """
     found, known = labelled(of_class), labelled(everything)
     stage = stage_of(known)
-    chosen, fitted = choose(of_class, budget), calibrate(known, stage.name)
+    fitted = calibration if stage.name == "global" else calibrate(known, stage.name)
+    basis = choose(leveled(of_class, fitted), budget).basis
+
+    def fit(earlier: Sequence[Labelled]) -> tuple[float | None, Platt]:
+        scale = calibration if stage.name == "global" else calibrate(earlier, stage.name)
+        return _before(
+            leveled(of_class, scale), leveled_labels(earlier, scale), budget, basis
+        ), scale
+
+    validation = validate(
+        known,
+        fit,
+        budget=budget,
+        threshold=threshold,
+        calibration=calibration,
+        of_class={point.decision_id for point in of_class},
+    )
+    refused, kept = [], fitted
+    if validation is not None and validation.calibration_refused:
+        refused.append(f"calibration: {validation.calibration_refused}")
+        kept = calibration
+    chosen = choose(leveled(of_class, kept), budget)
+    base = chosen.base
+    if base is None:
+        refused.append(f"threshold: {chosen.reason}")
+    elif validation is not None and validation.threshold_refused:
+        refused.append(f"threshold: {validation.threshold_refused}")
+        base = None
     notes = [stage_of(found).reason]
-    refused = []
     if chosen.basis == "history":
         text = "history without a label was taken for fine, so misuse in it raises the threshold"
         notes.append(f"the threshold rests on {chosen.counted} calls, not on labels: {text}")
     if known and is_selective(everything):
         text = "label what `checkrein intent review` lists"
         notes.append(f"too few labels of calls that chance chose; {text}")
-    if chosen.base is None:
-        refused.append(f"threshold: {chosen.reason}")
-    validation = validate(
-        known,
-        lambda earlier: (
-            _before(of_class, earlier, budget, chosen.basis),
-            calibrate(earlier, stage.name),
-        ),
-        budget=budget,
-        threshold=threshold,
-        calibration=calibration,
-        of_class={point.decision_id for point in of_class},
-    )
-    base, kept = chosen.base, fitted
-    if validation is not None and validation.threshold_refused and base is not None:
-        refused.append(f"threshold: {validation.threshold_refused}")
-        base = None
-    if validation is not None and validation.calibration_refused:
-        refused.append(f"calibration: {validation.calibration_refused}")
-        kept = calibration
-    if stage.name == "global":
-        kept = calibration
     return Proposal(
         stage=stage_of(found),
         basis=chosen.basis,
@@ -131,6 +138,7 @@ def propose(
         refused=tuple(refused),
         validation=validation,
         base_threshold=base,
+        labels=len(known),
     )
 
 
@@ -198,4 +206,6 @@ def _quantile(fine: Sequence[Labelled], budget: float) -> float | None:
 
 def _too_few(count: int, budget: float) -> str:
     needed = conformal.needed(budget)
+    if count >= needed:
+        return f"{count} fine calls cannot keep a budget of {budget:g}: some stand for too many"
     return f"{count} fine calls cannot keep a budget of {budget:g}: it takes {needed} or more"

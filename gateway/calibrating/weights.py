@@ -93,14 +93,19 @@ def caps(totals: Mapping[str, float]) -> dict[str, float]:
 
 
 def _representing(points: Sequence[Point], known: Sequence[Point]) -> list[float]:
-    """The inverse of how much of its group is labelled, on average 1."""
+    """The inverse of how much of its group is labelled, on average 1.
+
+    Once chance chose enough of the labelled, these stand for what nobody labelled, and the others
+    for themselves: where everything is labelled, all weigh the same.
+    """
     sampled = sum(not p.stopped and for_review(p.decision_id) for p in known)
     by_chance = sampled >= SAMPLED_MIN
-    stopped = sum(p.stopped for p in known)
+    stopped, passed = sum(p.stopped for p in known), sum(not p.stopped for p in points)
     of = {
         "stopped": sum(p.stopped for p in points) / max(stopped, 1),
-        "passed": sum(not p.stopped for p in points)
-        / max(sampled if by_chance else len(known) - stopped, 1),
+        "passed": (passed - (len(known) - stopped - sampled)) / sampled
+        if by_chance
+        else passed / max(len(known) - stopped, 1),
     }
     least = min([of["stopped"]] * bool(stopped) + [of["passed"]] * (len(known) > stopped) or [1.0])
     found = []

@@ -32,6 +32,9 @@ limit_option = click.option(
 effect_option = click.option(
     "--side-effect", type=click.Choice(EFFECTS), default="*", help="The class. Default: all."
 )
+apply_option = click.option(
+    "--apply", is_flag=True, help="Write it into policy.yaml: a new policy version."
+)
 policies_option = click.option(
     "--policies", metavar="DIR", type=click.Path(file_okay=False), help="The policy folder."
 )
@@ -110,7 +113,8 @@ def preview(
 @effect_option
 @click.option("--budget", type=click.FloatRange(0.001, 0.5), default=0.05, help="Default: 0.05")
 @limit_option
-@click.option("--apply", is_flag=True, help="Write it into policy.yaml: a new policy version.")
+@apply_option
+@click.option("--shadow", is_flag=True, help="Put it on trial: it is counted, and judges nothing.")
 @policies_option
 @answering
 def calibrate(
@@ -120,12 +124,14 @@ def calibrate(
     budget: float,
     limit: int,
     apply: bool,
+    shadow: bool,
     policies: str | None,
 ) -> int:
     """A threshold that keeps a budget of false positives, and a calibration from labels.
 
     Without --apply nothing changes. With it the project's block of policy.yaml does, after the
-    checks of `policy check`; `checkrein intent rollback` takes that back.
+    checks of `policy check`; `checkrein intent rollback` takes that back. With --shadow it stands
+    there on trial, `report` counts it beside what judges, and `switch` lets it count.
 
     Example: checkrein intent calibrate --side-effect payment --budget 0.01 --apply
     """
@@ -136,12 +142,40 @@ def calibrate(
         "limit": limit,
     }
     found = client.from_environment(SECONDS).post("/v1/intent/calibrate", body)
-    done = _apply(found, policies) if apply and found["changes"] else None
+    block = found["shadow_block" if shadow else "block"]
+    done = _apply(found, block, policies) if apply and found["changes"] else None
     if screen.json:
         screen.answer({**found, "applied": done})
     else:
         _tell_proposal(screen, found, done)
     return 0 if found["changes"] else FOUND
+
+
+@intent.command()
+@environment_option
+@limit_option
+@apply_option
+@policies_option
+@answering
+def switch(
+    screen: Screen, environment: str | None, limit: int, apply: bool, policies: str | None
+) -> int:
+    """Let what is on trial count, where the labels of the decisions since do not speak against it.
+
+    Example: checkrein intent switch --apply
+    """
+    body = {"environment": environment, "limit": limit}
+    found = client.from_environment(SECONDS).post("/v1/intent/switch", body)
+    block = found["block"]
+    done = _apply(found, block, policies) if apply and block is not None else None
+    if screen.json:
+        screen.answer({**found, "applied": done})
+    elif found["shadow"] is None:
+        screen.say("Nothing is on trial: checkrein intent calibrate --shadow --apply", "yellow")
+    else:
+        screen.fields(_trial(found["shadow"]))
+        _tell_applied(screen, done)
+    return FOUND if block is None else 0
 
 
 @intent.command()
@@ -209,7 +243,7 @@ def review(screen: Screen, environment: str | None, limit: int) -> None:
         screen.progress("Nothing waits for a label.")
 
 
-def _apply(found: dict[str, Any], policies: str | None) -> dict[str, Any]:
+def _apply(found: dict[str, Any], block: dict[str, Any], policies: str | None) -> dict[str, Any]:
     """Put the block into the folder. Raises Failure when the folder is not what the gateway runs:
     the proposal is made from what counts there."""
     import msgspec
@@ -227,7 +261,7 @@ def _apply(found: dict[str, Any], policies: str | None) -> dict[str, Any]:
         folder,
         found["considered"]["environment"],
         found["project_id"],
-        found["block"],
+        block,
         at=rfc3339(SystemAmbient().now_ns()),
     )
     return {"folder": str(folder), **msgspec.to_builtins(done)}
@@ -245,6 +279,8 @@ def _tell_report(screen: Screen, found: dict[str, Any]) -> None:
         "without request": _figure(drift["without_request"]),
         "without plan": _figure(drift["without_plan"]),
     }
+    if found["shadow"] is not None:
+        figures |= _trial(found["shadow"])
     screen.fields(figures)
     for text in told["alarms"]:
         screen.say(f"alarm  {text}", "red")
@@ -267,9 +303,27 @@ def _tell_proposal(screen: Screen, found: dict[str, Any], done: dict[str, Any] |
         screen.say(f"note     {text}")
     for text in told["refused"]:
         screen.say(f"refused  {text}", "yellow")
+    _tell_applied(screen, done)
+
+
+def _tell_applied(screen: Screen, done: dict[str, Any] | None) -> None:
     if done is not None:
         screen.say(f"ok  {done['folder']}: version {done['digest'][:12]}; undo with")
         screen.say("    checkrein intent rollback")
+
+
+def _trial(told: dict[str, Any]) -> dict[str, str]:
+    """What is on trial beside what judges."""
+    counted = {
+        name: f"{each['caught']} caught, {each['caught_fine']} fine and"
+        f" {each['caught_misaligned']} misaligned among them"
+        for name, each in (("judging", told["now"]), ("on trial", told["shadow"]))
+    }
+    return {
+        "on trial since": f"{told['since']}, {told['decisions']} decisions",
+        **counted,
+        "switch": "ready" if told["ready"] else "; ".join(told["reasons"]),
+    }
 
 
 def _figure(value: float | None) -> str:

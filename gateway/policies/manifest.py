@@ -34,6 +34,27 @@ class CalibrationEntry(Struct, frozen=True, forbid_unknown_fields=True):
     labels: Annotated[int, Meta(ge=0, description="How many labels it was learnt from.")] = 0
 
 
+class ShadowEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Thresholds and calibration that judge nothing yet, and are counted beside those that do."""
+
+    since: Annotated[
+        str,
+        Meta(
+            pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$(?!\n)",
+            description="From when on decisions are counted: what was learnt is from before.",
+        ),
+    ]
+    budget: Annotated[
+        Share, Meta(description="The share of fine calls that it may catch, before it is refused.")
+    ] = 0.05
+    thresholds: Annotated[
+        dict[str, Share], Meta(description="By side effect or `*`; nothing else counts.")
+    ] = {}
+    calibration: Annotated[
+        dict[str, CalibrationEntry], Meta(description="Of the `score`, from the project's labels.")
+    ] = {}
+
+
 class ProjectEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """What is a project's own in an environment."""
 
@@ -43,6 +64,9 @@ class ProjectEntry(Struct, frozen=True, forbid_unknown_fields=True):
     calibration: Annotated[
         dict[str, CalibrationEntry], Meta(description="Of the `score`, from the project's labels.")
     ] = {}
+    shadow: Annotated[
+        ShadowEntry | None, Meta(description="A proposal on trial, which judges nothing.")
+    ] = None
 
 
 class EnvironmentEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +172,12 @@ def _senseless(manifest: Manifest) -> Iterator[Mistake]:
             inner = (*place, "projects", project)
             yield from _unknown(own.thresholds, (*SIDE_EFFECTS, "*"), (*inner, "thresholds"))
             yield from _unknown(own.calibration, CHANCES, (*inner, "calibration"))
+            if (shadow := own.shadow) is not None:
+                beside = (*inner, "shadow")
+                yield from _unknown(
+                    shadow.thresholds, (*SIDE_EFFECTS, "*"), (*beside, "thresholds")
+                )
+                yield from _unknown(shadow.calibration, CHANCES, (*beside, "calibration"))
     for index, tool in enumerate(manifest.tools):
         yield from _tool_mistakes(tool, ("tools", str(index)))
     for match, times in Counter(tool.match for tool in manifest.tools).items():

@@ -18,6 +18,7 @@ from gateway.domain.ruleset import Ruleset
 from gateway.intent.evidence import evidence_of
 from gateway.intent.port import Assessor
 from gateway.judging.assessing import framed
+from gateway.replay.held import HeldVersions
 
 Finding = Literal["none", "same", "differs", "no answer", "version not held"]
 
@@ -35,8 +36,16 @@ def recorded_assessment(rounds: tuple[Round, ...], digest: str, changed: Frame) 
     return of_round(rounds[1])
 
 
+async def asked_of(version: str, assessor: Assessor | None, held: HeldVersions) -> Assessor | None:
+    """Who answers for a version: the assessor at hand where it is that one, else a held one."""
+    if assessor is not None and assessor.version == version:
+        return assessor
+    return await held.of(version)
+
+
 async def reassess(
     assessor: Assessor | None,
+    held: HeldVersions,
     ruleset: Ruleset,
     frame: Frame,
     rounds: tuple[Round, ...],
@@ -53,7 +62,7 @@ async def reassess(
         if arguments is not None:
             stored.append((changed_frame(frame, ruleset, arguments), rounds[1].assessment))
     findings = [
-        await _finding(assessor, ruleset, seen, said, recorded_policy=recorded_policy)
+        await _finding(assessor, held, ruleset, seen, said, recorded_policy=recorded_policy)
         for seen, said in stored
         if said is not None
     ]
@@ -62,15 +71,17 @@ async def reassess(
 
 async def _finding(
     assessor: Assessor | None,
+    held: HeldVersions,
     ruleset: Ruleset,
     frame: Frame,
     said: dict[str, Any],
     *,
     recorded_policy: bool,
 ) -> Finding:
-    if assessor is None or said.get("version") != assessor.version:
+    asked = await asked_of(str(said.get("version")), assessor, held)
+    if asked is None:
         return "version not held"
-    again = await assessor.assess(evidence_of(frame))
+    again = await asked.assess(evidence_of(frame))
     if again is None:
         return "no answer"
     now = framed(again, ruleset, frame)

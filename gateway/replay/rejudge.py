@@ -24,8 +24,9 @@ from gateway.intent.port import Assessor
 from gateway.judging.assessing import assess
 from gateway.judging.judgement import judge_frame
 from gateway.replay.differences import first_difference
+from gateway.replay.held import SHIPPED, HeldVersions
 from gateway.replay.opening import OpenSecret, keys_of, open_event, read_event
-from gateway.replay.reassess import Finding, reassess, recorded_assessment
+from gateway.replay.reassess import Finding, asked_of, reassess, recorded_assessment
 from gateway.storage.ports import Ledger
 
 Outcome = Literal["exact", "diverges"]
@@ -54,7 +55,7 @@ class Rejudgement(Struct, frozen=True):
 
     `failures` are the rules whose recorded failure was taken instead of asking the engine, and
     `engine` is the one that was asked, which may be another than the recorded one. `assessment`
-    tells whether the recorded one is what its version says, where an assessor was given to ask.
+    tells whether the recorded one is what its version says, as far as that version is held.
     """
 
     outcome: Outcome
@@ -93,11 +94,13 @@ async def rejudge(
     ruleset: Ruleset,
     recorded: RecordedDecision,
     assessor: Assessor | None = None,
+    held: HeldVersions = SHIPPED,
 ) -> Rejudgement:
     """Judge the recorded frame again under `ruleset`, which is the recorded one for a proof.
 
-    The recorded assessment counts. `assessor` is asked whether it is the right one, and about
-    arguments that only this ruleset makes; without it such arguments are not assessed.
+    The recorded assessment counts. The version that made it is asked whether it is the right one,
+    and about arguments that only this ruleset makes: `assessor` where it is of that version, else
+    one of the `held`. Where it is not held, such arguments are not assessed.
     """
     frame = _frames.decode(recorded.frame)
     answers = _WithFailures(engine, recorded)
@@ -109,9 +112,11 @@ async def rejudge(
             return found
         if frame.assessment is None and UNASSESSED not in frame.coverage:
             return NOTHING_TO_ASSESS
-        if assessor is None:
+        version = None if frame.assessment is None else str(frame.assessment.get("version"))
+        asked = assessor if version is None else await asked_of(version, assessor, held)
+        if asked is None:
             return Assessed(failed=True)
-        return await assess(assessor, ruleset, changed)
+        return await assess(asked, ruleset, changed)
 
     judgement = await judge_frame(answers, ruleset, frame, recorded.frame, assess=assessed)
     judged = decisions.encode(judgement.decision)
@@ -125,7 +130,7 @@ async def rejudge(
         failures=answers.failures,
         engine=engine.info,
         assessment=await reassess(
-            assessor, ruleset, frame, recorded.rounds, recorded_policy=same_policy
+            assessor, held, ruleset, frame, recorded.rounds, recorded_policy=same_policy
         ),
     )
 

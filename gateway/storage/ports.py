@@ -321,6 +321,20 @@ class RunFilter(Struct, frozen=True):
     started_before: str | None = None
 
 
+class Found(Struct, frozen=True):
+    """A stored event out of many runs, with what it takes to open it.
+
+    `wrapped` is its run's secret, None when that was destroyed; `sealed` are the content parts
+    that were asked for, by storage key. `cursor` is given to ask for those before it.
+    """
+
+    run_id: str
+    stored: StoredEvent
+    wrapped: bytes | None
+    cursor: tuple[str, str]
+    sealed: dict[str, bytes] = {}
+
+
 class Ledger(Protocol):
     """The lasting record: append-only, one hash chain for each run, and projections of it."""
 
@@ -339,6 +353,24 @@ class Ledger(Protocol):
     ) -> Sequence[StoredEvent]: ...
 
     async def event_by_decision(self, project_id: str, decision_id: str) -> StoredEvent | None: ...
+
+    async def decisions(
+        self, project_id: str, environment: str, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[Found]:
+        """The newest decisions of an environment, whatever their run, with their frames' parts.
+
+        Newest first; `before` is the cursor of the last one of the page before.
+        """
+        ...
+
+    async def feedback(
+        self, project_id: str, run_ids: Sequence[str], per_run: int
+    ) -> Sequence[Found]:
+        """What was said of these runs' decisions, of each run at most so much, the newest.
+
+        In order within each run, with the words.
+        """
+        ...
 
     async def blobs(self, project_id: str, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
         """Sealed bytes by storage key; erased ones are absent."""

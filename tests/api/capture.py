@@ -117,6 +117,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("getIntentReport", "/v1/intent/report")
     post("previewIntent", "/v1/intent/preview", {"side_effect": "payment", "threshold": 0.9})
     post("calibrateIntent", "/v1/intent/calibrate", {"side_effect": "payment", "budget": 0.01})
+    post("switchIntent", "/v1/intent/switch", {"limit": 1000})
     get("listIntentLabels", "/v1/intent/labels")
     get("listIntentReviews", "/v1/intent/reviews")
     get("getActivePolicy", "/v1/policies/active")

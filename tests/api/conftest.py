@@ -5,16 +5,15 @@ What is about answers is asked of a gateway on servers too, which must give the 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.api.live import Live, Servers, live_gateway
-from tests.servers import postgres, redis
+from tests.api.live import Live, live_gateway
+from tests.api.on_servers import opened_servers
 
 # These tests are about answers: how soon Redis gives its own is the machine's affair.
 PATIENT_SECONDS = 5.0
@@ -40,7 +39,7 @@ def live(
     folder = tmp_path_factory.mktemp("gateway")
     with ExitStack() as stack:
         on_servers = request.param == "servers"
-        servers = stack.enter_context(_servers()) if on_servers else None
+        servers = stack.enter_context(opened_servers()) if on_servers else None
         patient = live_gateway(folder, servers=servers, redis_seconds=PATIENT_SECONDS)
         yield stack.enter_context(patient)
 
@@ -49,16 +48,3 @@ def live(
 def client(live: Live) -> Iterator[httpx2.Client]:
     with live.client() as asking:
         yield asking
-
-
-@contextmanager
-def _servers() -> Iterator[Servers]:
-    database = postgres.shared()
-    name = asyncio.run(database.database())
-    with redis.in_memory() as hot:
-        yield Servers(
-            redis=hot.url,
-            gateway=database.url(name, "checkrein_gateway"),
-            worker=database.url(name, "checkrein_worker"),
-        )
-    asyncio.run(database.drop(name))

@@ -93,6 +93,23 @@ def test_the_examples_are_as_a_gateway_answers_today() -> None:
     assert _shape(stored) == _shape(capture())
 
 
+def test_an_assessment_has_a_shape_wherever_it_is_given() -> None:
+    """And the example of a check holds one."""
+    schemas = DOCUMENT["components"]["schemas"]
+    given = [each for each in schemas.values() if "assessment" in each.get("properties", {})]
+    reply = msgspec.json.decode(EXAMPLES.read_bytes())["checkAction"]["reply"]
+
+    assert len(given) >= 2
+    for schema in given:
+        assert schema["properties"]["assessment"]["anyOf"][0]["$ref"].endswith("/Assessment")
+    assert set(reply["assessment"]) == set(schemas["Assessment"]["properties"])
+    broken = {**reply, "assessment": {**reply["assessment"], "score": "high"}}
+    validator = jsonschema.Draft202012Validator(
+        {**schemas["CheckReply"], "components": DOCUMENT["components"]}
+    )
+    assert not validator.is_valid(broken)
+
+
 @pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["schemas"]))
 def test_every_schema_is_a_schema(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(DOCUMENT["components"]["schemas"][name])

@@ -103,3 +103,28 @@ def test_thresholds_move_along_with_a_new_calibration(folder: Path) -> None:
     assert new == found.calibration != IDENTITY
     assert block["thresholds"]["*"] == new.apply(0.9)
     assert block["calibration"]["score"]["labels"] == 60
+
+
+def test_what_calls_that_read_are_held_to_does_not_move_with_the_score(folder: Path) -> None:
+    """They are held to heads, which a calibration of the score does not touch."""
+    now = current({"policy.yaml": TEXT}, "production", "prj_1")
+    points = [point(n, n / 200, "missed" if n % 4 else "fine", by=("a",)) for n in range(60)]
+    found = propose(points, points, 0.05, threshold=now.base("payment"), calibration=IDENTITY)
+
+    block = block_after(now, found, "payment")
+
+    assert block["thresholds"]["read"] == 0.9 != block["thresholds"]["*"]
+
+
+def test_heads_that_were_calibrated_stay_so(folder: Path) -> None:
+    block = {
+        "thresholds": {"payment": 0.7},
+        "calibration": {"plan": {"slope": 1.5, "intercept": 0.25, "labels": 400}},
+    }
+    apply(folder, "production", "prj_1", block, at="now")
+    now = current(source.read(folder).files, "production", "prj_1")
+    points = [point(n, n / 200) for n in range(60)]
+
+    found = propose(points, points, 0.05, threshold=now.base("payment"), calibration=IDENTITY)
+
+    assert block_after(now, found, "payment")["calibration"] == block["calibration"]

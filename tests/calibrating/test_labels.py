@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec import structs
 
 from gateway.calibrating.platt import IDENTITY, Platt, fit
 from gateway.calibrating.points import Point, for_review, truth_of
 from gateway.calibrating.proposal import INFLUENCE_MAX, choose, propose
 from gateway.calibrating.stages import stage_of
-from gateway.calibrating.weights import LABELLER_SHARE, caps, labelled
+from gateway.calibrating.weights import LABELLER_SHARE, SAMPLED_MIN, caps, labelled
 from tests.calibrating.cases import SHAPES, history, point
 
 
@@ -226,3 +227,11 @@ def test_honest_labellers_are_not_taken_for_attackers() -> None:
     ]
 
     assert sum(each.base is not None for each in found) >= 95
+
+
+def test_where_everything_is_labelled_all_labels_weigh_the_same() -> None:
+    """Also those of calls that chance chose, of which there are enough here."""
+    points = [structs.replace(p, stopped=p.base > 0.5) for p in some(260, 90)]
+    assert sum(for_review(p.decision_id) for p in points) >= SAMPLED_MIN
+
+    assert {round(each.weight, 6) for each in labelled(points)} == {1.0}

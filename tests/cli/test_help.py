@@ -52,7 +52,13 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("up", "demo", "doctor", "verify", "replay"),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
         *("serve", "work", "migrate"),
-        *("intent report", "intent preview", "intent calibrate", "intent rollback"),
+        *(
+            "intent report",
+            "intent preview",
+            "intent calibrate",
+            "intent switch",
+            "intent rollback",
+        ),
         *("intent label", "intent review"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
     }

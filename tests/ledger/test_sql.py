@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import embedded
-from gateway.storage.embedded import ledger_reads, ledger_rows, ledger_writes
+from gateway.storage.embedded import ledger_across, ledger_reads, ledger_rows, ledger_writes
 
+READING_AND_WRITING = [ledger_across, ledger_reads, ledger_writes]
 FOLDER = Path(embedded.__file__).parent
 TENANT_TABLES = {"event", "blob", "run_secret", "run", "approval"}
 # Verification looks at every run of every project.
@@ -30,7 +31,7 @@ def is_sql(text: object) -> bool:
     return isinstance(text, str) and bool(TABLE.search(text))
 
 
-@pytest.mark.parametrize("module", [ledger_reads, ledger_writes], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", READING_AND_WRITING, ids=lambda m: m.__name__)
 def test_a_statement_on_tenants_rows_starts_from_the_project(module):
     """S1 (reliability): the project comes first in every condition and every row."""
     for name, text in constants(module).items():
@@ -41,7 +42,7 @@ def test_a_statement_on_tenants_rows_starts_from_the_project(module):
         assert set(firsts) == {"project_id"}, name
 
 
-@pytest.mark.parametrize("module", [ledger_reads, ledger_writes, ledger_rows])
+@pytest.mark.parametrize("module", [ledger_across, ledger_reads, ledger_writes, ledger_rows])
 def test_no_statement_hides_inside_a_function(module):
     """What the check above does not see would not be checked; the one builder is `upsert`."""
     tree = ast.parse(Path(module.__file__).read_text("utf-8"))

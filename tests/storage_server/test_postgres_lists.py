@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from gateway.storage.ports import RunFilter
+from gateway.storage.server.postgres import across
 from gateway.storage.server.postgres import reads as ledger_reads
 from tests.ledger.events import PROJECT
 
@@ -24,6 +25,10 @@ FILL = f"""
     SELECT '{PROJECT}', 'apr_' || n, 'run', 'production', '', '', '', '', '', '[]',
         'T' || lpad(n::text, 9, '0'), '', CASE n % 900 WHEN 1 THEN 'pending' ELSE 'expired' END
     FROM generate_series(1, {MANY}) AS n;
+    INSERT INTO checkrein.action (project_id, decision_id, run_id, epoch, seq, run_day, recorded_at)
+    SELECT '{PROJECT}', 'dec_' || n, 'run_' || n, 0, 2, '2026-11-20', 'T' || lpad(n::text, 9, '0')
+    FROM generate_series(1, {MANY}) AS n;
+    ANALYZE checkrein.action;
     ANALYZE checkrein.run;
     ANALYZE checkrein.approval;
 """
@@ -38,6 +43,8 @@ PAGES = {
         PROJECT, RunFilter(started_after="T000001000", started_before="T000002000"), None, 50
     ),
     "approvals": ledger_reads.approvals_page(PROJECT, None, BEFORE, 50),
+    "decisions": across.decisions_page(PROJECT, "production", None, 50),
+    "older decisions": across.decisions_page(PROJECT, "production", BEFORE, 50),
     "pending": ledger_reads.approvals_page(PROJECT, "pending", None, 50),
 }
 

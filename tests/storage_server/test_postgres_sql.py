@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.storage.server.postgres import across as ledger_across
 from gateway.storage.server.postgres import known as ledger_known
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres import writes as ledger_writes
 
-MODULES = [ledger_reads, ledger_known, ledger_writes]
+MODULES = [ledger_across, ledger_reads, ledger_known, ledger_writes]
 # Verification looks at every run of every project.
 ACROSS_PROJECTS = {"ALL_ROWS", "ALL_DAYS", "ALL_OF_DAY", "ALL_OTHERS"}
 TENANT = r"checkrein\.(?:event|blob|run_secret|run|action|approval)\b"

@@ -13,13 +13,13 @@ import msgspec
 
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.embedded import ledger_reads
+from gateway.storage.embedded import ledger_across, ledger_reads
 from gateway.storage.embedded.connections import open_reader, open_writer
 from gateway.storage.embedded.ledger_writes import write_slice
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.embedded.readers import Readers
 from gateway.storage.embedded.writer import Writer
-from gateway.storage.ports import Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Found, Persist, RunFilter, StoredEvent
 from gateway.telemetry import logger
 
 _log = logger("ledger")
@@ -95,6 +95,17 @@ class EmbeddedLedger:
 
     async def event_by_decision(self, project_id: str, decision_id: str) -> StoredEvent | None:
         return await self._readers.read(ledger_reads.event_by_decision, project_id, decision_id)
+
+    async def decisions(
+        self, project_id: str, environment: str, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[Found]:
+        asked = (project_id, environment, before, limit)
+        return await self._readers.read(ledger_across.decisions, *asked)
+
+    async def feedback(
+        self, project_id: str, run_ids: Sequence[str], per_run: int
+    ) -> Sequence[Found]:
+        return await self._readers.read(ledger_across.feedback, project_id, run_ids, per_run)
 
     async def blobs(self, project_id: str, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
         return await self._readers.read(ledger_reads.blobs, project_id, run_id, keys)

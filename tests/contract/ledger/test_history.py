@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.calibrating import history
+from gateway.calibrating.current import Current
 from gateway.calibrating.history import History
-from gateway.calibrating.platt import IDENTITY, Platt
+from gateway.calibrating.platt import Platt
 from gateway.domain.events import Draft
 from gateway.storage.ports import Ledger
 from tests.calibrating.recorded import assessed, said
@@ -26,13 +27,13 @@ async def record(ledger: Ledger, drafts: list[Draft], run_id: str = "run_1", **o
 
 
 async def read(ledger: Ledger, project_id: str = PROJECT, **asked: Any) -> History:
-    async def platt_of(digest: str) -> Platt:
-        return SHIFTED if digest == "f" * 64 else IDENTITY
+    async def said_by(digest: str) -> Current:
+        return Current(calibration=SHIFTED) if digest == "f" * 64 else Current()
 
     environment = asked.pop("environment", "production")
     given: dict[str, Any] = {"limit": 100, "known": lambda tool: tool != "new.tool"} | asked
     return await history.read(
-        ledger, open_secret, project_id, environment, platt_of=platt_of, **given
+        ledger, open_secret, project_id, environment, now=Current(), said_by=said_by, **given
     )
 
 

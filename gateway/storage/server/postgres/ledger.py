@@ -11,7 +11,8 @@ import msgspec
 
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Found, Persist, RunFilter, StoredEvent
+from gateway.storage.server.postgres import across as ledger_across
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres.database import (
     Connection,
@@ -120,6 +121,19 @@ class PostgresLedger:
     async def event_by_decision(self, project_id: str, decision_id: str) -> StoredEvent | None:
         async with self._database.tenant(project_id) as connection:
             return await ledger_reads.event_by_decision(connection, project_id, decision_id)
+
+    async def decisions(
+        self, project_id: str, environment: str, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[Found]:
+        async with self._database.tenant(project_id) as connection:
+            asked = (project_id, environment, before, limit)
+            return await ledger_across.decisions(connection, *asked)
+
+    async def feedback(
+        self, project_id: str, run_ids: Sequence[str], per_run: int
+    ) -> Sequence[Found]:
+        async with self._database.tenant(project_id) as connection:
+            return await ledger_across.feedback(connection, project_id, run_ids, per_run)
 
     async def blobs(self, project_id: str, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
         async with self._database.tenant(project_id) as connection:

@@ -483,13 +483,19 @@ ALTER TABLE ONLY checkrein.wrapped_key
 
 CREATE INDEX action_days ON checkrein.action USING brin (run_day);
 
+CREATE INDEX action_judged ON checkrein.action USING btree (project_id, recorded_at, decision_id);
+
 CREATE INDEX approval_requested ON checkrein.approval USING btree (project_id, requested_at, approval_id);
 
 CREATE INDEX approval_status ON checkrein.approval USING btree (project_id, status, requested_at, approval_id);
 
 CREATE INDEX event_epoch ON ONLY checkrein.event USING btree (project_id, run_day, run_id, epoch, seq) WHERE (epoch > 0);
 
+CREATE INDEX event_feedback ON ONLY checkrein.event USING btree (project_id, run_day, run_id, epoch, seq) WHERE (type = 'feedback'::text);
+
 CREATE INDEX event_other_project_id_run_day_run_id_epoch_seq_idx ON checkrein.event_other USING btree (project_id, run_day, run_id, epoch, seq) WHERE (epoch > 0);
+
+CREATE INDEX event_other_project_id_run_day_run_id_epoch_seq_idx1 ON checkrein.event_other USING btree (project_id, run_day, run_id, epoch, seq) WHERE (type = 'feedback'::text);
 
 CREATE INDEX run_agent ON checkrein.run USING btree (project_id, agent_id, started_at, run_id);
 
@@ -506,6 +512,8 @@ ALTER INDEX checkrein.blob_pkey ATTACH PARTITION checkrein.blob_other_pkey;
 ALTER INDEX checkrein.event_pkey ATTACH PARTITION checkrein.event_other_pkey;
 
 ALTER INDEX checkrein.event_epoch ATTACH PARTITION checkrein.event_other_project_id_run_day_run_id_epoch_seq_idx;
+
+ALTER INDEX checkrein.event_feedback ATTACH PARTITION checkrein.event_other_project_id_run_day_run_id_epoch_seq_idx1;
 
 CREATE TRIGGER announced AFTER INSERT OR DELETE OR UPDATE ON checkrein.api_key FOR EACH ROW EXECUTE FUNCTION checkrein.announce();
 
