@@ -1,0 +1,318 @@
+"""What a run knew before a call: the user's words, content, plan, model answer, in that order.
+
+Frames are added as they come, so a long run need not be held whole. What repeats from frame to
+frame is kept once, with the first frame that had it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway.domain import pointers
+from gateway.replay.frames import ReplayFrame
+from gateway.replay.lineage.model_answers import ToolCall, same_tool, tool_calls
+
+Station = Literal["request", "content", "plan", "model", "call", "policy"]
+SOURCES_MAX: Final = 512
+TEXT_CHARS: Final = 16_384
+_LINES_MAX: Final = 400
+_CASES_MAX: Final = 256
+_USER: Final = ("message", "user")
+
+
+class Source(Struct, frozen=True):
+    """Something that was said before the call, and where the record has it.
+
+    `part` is a JSON Pointer into the content of frame `seq`. Structured sources have `arguments`.
+    `name` is what the content was called; `trusted` what its sender said of it.
+    """
+
+    station: Station
+    seq: int
+    part: str
+    text: str | None = None
+    arguments: dict[str, Any] | None = None
+    tool: str | None = None
+    name: str | None = None
+    trusted: bool = True
+
+
+class Case(Struct, frozen=True):
+    """A decided call with everything that came before it.
+
+    `model` is the answer that proposed it; `model_calls` counts the answers that were recorded.
+    `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
+    called already, so it says nothing of this call.
+    """
+
+    decision_id: str
+    action_id: str
+    seq: int
+    tool: str
+    arguments: dict[str, Any]
+    changed: dict[str, Any] | None
+    description: str | None
+    schema: dict[str, Any] | None
+    verdict: str
+    enforced: str
+    request: tuple[Source, ...]
+    content: tuple[Source, ...]
+    plan: tuple[Source, ...]
+    model: Source | None
+    model_calls: int
+    gone: tuple[str, ...]
+    stale: bool = False
+
+
+class _Answer(Struct, frozen=True):
+    """A recorded model call: what it proposed, and what it was told."""
+
+    seq: int
+    calls: tuple[ToolCall, ...]
+    asked: tuple[Source, ...]
+
+
+class Trail:
+    """Gathers the case of one action. `action` is its id, a decision's id, or a frame's number.
+
+    Without one it is the step that broke: the first call that a rule stopped or that failed, or
+    else the last one.
+    """
+
+    def __init__(self, action: str | None = None) -> None:
+        self._action = action
+        self._content: dict[tuple[str, str], Source] = {}
+        self._asked: Source | None = None
+        self._planned: Source | None = None
+        self._first: dict[tuple[str, str], tuple[int, str]] = {}
+        self._answers: list[_Answer] = []
+        self._taken: dict[tuple[int, str], int] = {}
+        self._gone: list[str] = []
+        self._cases: dict[str, Case] = {}
+        self._tools: dict[str, str] = {}
+        self._broke: str | None = None
+        self._last: str | None = None
+
+    def add(self, frame: ReplayFrame) -> None:
+        """The next frame of the run."""
+        self._gone += [f"{frame.seq}:{part}" for part in (*frame.erased, *frame.broken)][:32]
+        seen = frame.content.get("observation")
+        observed = seen if isinstance(seen, dict) else {}
+        if frame.type == "decision":
+            self._decided(frame)
+        elif frame.type == "result":
+            self._resulted(frame)
+        elif frame.type == "request" or (frame.type, frame.body.get("role")) == _USER:
+            self._ask(frame.seq, "/observation/text", observed.get("text"))
+        elif frame.type == "plan":
+            self._plan(frame.seq, "/observation", {**frame.body, **observed})
+        elif frame.type == "context":
+            self._see(frame.seq, "/observation", {**frame.body, **observed})
+        elif frame.type == "model_call":
+            self._answered(frame, observed)
+
+    def case(self) -> Case | None:
+        """The call that was asked for; of several decisions about it the last."""
+        wanted = self._action if self._action is not None else (self._broke or self._last)
+        return None if wanted is None else self._cases.get(wanted)
+
+    def _see(self, seq: int, part: str, item: dict[str, Any], *, trusted: bool = False) -> None:
+        text = item.get("text")
+        if not isinstance(text, str) or not text.strip() or len(self._content) >= SOURCES_MAX:
+            return
+        name = item.get("source") or item.get("id")
+        vouched = trusted or item.get("trusted") is True
+        key = ("content", text[:TEXT_CHARS])
+        known = self._content.get(key)
+        if known is None:
+            named = name if isinstance(name, str) else None
+            self._content[key] = Source(
+                "content", seq, f"{part}/text", key[1], name=named, trusted=vouched
+            )
+        elif vouched and not known.trusted:
+            self._content[key] = msgspec.structs.replace(known, trusted=True)
+
+    def _resulted(self, frame: ReplayFrame) -> None:
+        if frame.body.get("status") == "failed" and self._broke is None:
+            self._broke = frame.action_id or frame.body.get("action_id")
+        text = spelled(frame.content.get("output"))
+        if text and len(self._content) < SOURCES_MAX:
+            tool = self._tools.get(str(frame.body.get("action_id")))
+            named = f"output of {tool}" if tool else "output"
+            source = Source("content", frame.seq, "/output", text, name=named, trusted=False)
+            self._content.setdefault(("content", text), source)
+
+    def _answered(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
+        asked = tuple(_told(frame.seq, observed))
+        calls = tuple(tool_calls(observed.get("answer")))
+        self._answers = [*self._answers[-255:], _Answer(frame.seq, calls, asked)]
+        for source in asked:
+            if source.station == "content" and len(self._content) < SOURCES_MAX:
+                self._content.setdefault(("content", source.text or ""), source)
+
+    def _decided(self, frame: ReplayFrame) -> None:
+        seen = frame.content.get("frame")
+        action = (seen.get("action") if isinstance(seen, dict) else None) or {}
+        body = frame.body
+        id_, tool = str(body.get("action_id")), str(body.get("tool"))
+        if isinstance(seen, dict):
+            self._take_in(frame.seq, seen)
+        decision = frame.content.get("decision")
+        changed = decision.get("arguments") if isinstance(decision, dict) else None
+        asked, model = self._answer_for(tool, body.get("call_id"), id_)
+        request = self._asked or next((s for s in asked if s.station == "request"), None)
+        case = Case(
+            decision_id=str(body.get("decision_id")),
+            action_id=id_,
+            seq=frame.seq,
+            tool=tool,
+            arguments=action.get("arguments") or {},
+            changed=changed,
+            description=action.get("description"),
+            schema=action.get("schema"),
+            verdict=str(body.get("verdict")),
+            enforced=str(body.get("enforced")),
+            request=(request,) if request else (),
+            content=tuple(self._content.values()),
+            plan=(self._planned,) if self._planned else (),
+            model=model,
+            model_calls=len(self._answers),
+            gone=tuple(self._gone[:32]),
+            stale=self._planned is not None and self._is_done(self._planned.tool, tool),
+        )
+        if self._action is None:
+            self._keep(id_, case)
+        elif self._action in (id_, case.decision_id, str(frame.seq)):
+            self._keep(self._action, case)
+        self._tools[id_] = tool
+        self._last = id_
+        if self._broke is None and case.verdict in ("require_approval", "block", "halt"):
+            self._broke = id_
+
+    def _take_in(self, seq: int, seen: dict[str, Any]) -> None:
+        """Request, plan and context ride inside a check; each counts from where it first was."""
+        request = seen.get("request") or {}
+        self._ask(seq, "/frame/request/user", request.get("user"))
+        if isinstance(planned := request.get("plan"), dict):
+            self._plan(seq, "/frame/request/plan", planned)
+        for place, item in enumerate(seen.get("context") or ()):
+            if isinstance(item, dict):
+                self._see(seq, f"/frame/context/{place}", item)
+
+    def _is_done(self, planned: str | None, tool: str) -> bool:
+        if planned is None or same_tool(planned, tool):
+            return False
+        return any(same_tool(planned, done) for done in self._tools.values())
+
+    def _keep(self, name: str, case: Case) -> None:
+        self._cases[name] = case
+        while len(self._cases) > _CASES_MAX:
+            # Of a long run the step that broke is kept, and the last ones.
+            self._cases.pop(next(each for each in self._cases if each != self._broke))
+
+    def _ask(self, seq: int, part: str, said: Any) -> None:
+        if isinstance(said, str) and said:
+            text = said[:TEXT_CHARS]
+            first = self._first.setdefault(("request", text), (seq, part))
+            self._asked = Source("request", *first, text)
+
+    def _plan(self, seq: int, part: str, planned: dict[str, Any]) -> None:
+        given, named = planned.get("arguments"), planned.get("tool")
+        text = _text(planned, "text")
+        arguments = given if isinstance(given, dict) else None
+        tool = named if isinstance(named, str) else None
+        said = msgspec.json.encode([text, arguments, tool], order="sorted").decode()
+        first = self._first.setdefault(("plan", said), (seq, part))
+        self._planned = Source("plan", *first, text, arguments, tool)
+
+    def _answer_for(
+        self, tool: str, call_id: Any, action_id: str
+    ) -> tuple[tuple[Source, ...], Source | None]:
+        """The answer that proposed a call: by the provider's id, else the last of this tool."""
+        by_id = [
+            (answer, call)
+            for answer in self._answers
+            for call in answer.calls
+            if call_id is not None and call.id == call_id
+        ]
+        if by_id:
+            answer, call = by_id[-1]
+            return answer.asked, _proposed(answer.seq, call)
+        for answer in reversed(self._answers):
+            proposed = [call for call in answer.calls if same_tool(call.name, tool)]
+            if proposed:
+                # The second call of a tool after one answer is the second that it proposed.
+                key = (answer.seq, tool)
+                if action_id not in self._tools:
+                    self._taken[key] = self._taken.get(key, 0) + 1
+                place = min(self._taken.get(key, 1), len(proposed)) - 1
+                return answer.asked, _proposed(answer.seq, proposed[place])
+        last = self._answers[-1] if self._answers else None
+        if last is None:
+            return (), None
+        # An answer that proposed another tool is one from which this call departed.
+        other = next((call for call in last.calls if call.arguments is not None), None)
+        return last.asked, _proposed(last.seq, other) if other else None
+
+
+def spelled(value: Any) -> str:
+    """An output as text: lines of `name: value`, so that a value stands beside its label."""
+    if value is None or isinstance(value, str):
+        return (value or "")[:TEXT_CHARS]
+    lines: list[str] = []
+    stack: list[tuple[str, Any]] = [("", value)]
+    while stack and len(lines) < _LINES_MAX:
+        name, each = stack.pop()
+        if isinstance(each, dict):
+            stack += [(f"{name} {key}".strip(), below) for key, below in reversed(each.items())]
+        elif isinstance(each, list):
+            stack += [(name, below) for below in reversed(each)]
+        else:
+            written = each if isinstance(each, str) else msgspec.json.encode(each).decode()
+            lines.append(f"{name}: {written}" if name else written)
+    return "\n".join(lines)[:TEXT_CHARS]
+
+
+def _text(observed: dict[str, Any], name: str) -> str:
+    text = observed.get(name)
+    return text[:TEXT_CHARS] if isinstance(text, str) else ""
+
+
+def _proposed(seq: int, call: ToolCall) -> Source:
+    part = "/observation/answer" + pointers.write(call.steps)
+    return Source("model", seq, part, None, call.arguments, call.name)
+
+
+def _told(seq: int, observed: dict[str, Any]) -> Iterator[Source]:
+    """The last words of the user, and the tool outputs, that a model was given."""
+    messages = observed.get("messages")
+    user: Source | None = None
+    for place, message in enumerate(messages if isinstance(messages, list) else ()):
+        if not isinstance(message, dict):
+            continue
+        part = f"/observation/messages/{place}/content"
+        blocks = message.get("content")
+        if message.get("role") in ("tool", "function"):
+            yield Source("content", seq, part, spelled(blocks), name="tool output", trusted=False)
+        elif isinstance(blocks, str):
+            user = Source("request", seq, part, blocks[:TEXT_CHARS]) if _is_user(message) else user
+        for at, block in enumerate(blocks if isinstance(blocks, list) else ()):
+            if not isinstance(block, dict):
+                continue
+            inside = f"{part}/{at}"
+            if block.get("type") == "tool_result":
+                text = spelled(block.get("content"))
+                name = "tool output"
+                yield Source("content", seq, f"{inside}/content", text, name=name, trusted=False)
+            elif isinstance(block.get("text"), str) and _is_user(message):
+                user = Source("request", seq, f"{inside}/text", block["text"][:TEXT_CHARS])
+    if user is not None:
+        yield user
+
+
+def _is_user(message: dict[str, Any]) -> bool:
+    return message.get("role") == "user"
