@@ -12,6 +12,7 @@ from gateway.intent.v1.attribution_tone import hidden, orders
 from gateway.intent.v1.text import LIMIT, prepare
 
 ENOUGH: Final = 0.4
+PLAINLY: Final = 0.6
 SENTENCES_MAX: Final = 96
 # To whom it speaks, or against what: records do not talk to the one who reads them.
 _SPOKEN_TO: Final = re.compile(
@@ -46,15 +47,19 @@ _IMPERATIVE: Final = re.compile(
 )
 
 
-def ordering(text: str) -> Iterator[str]:
-    """The sentences that give orders, each with the one behind it; what is hidden counts whole."""
+def ordering(text: str, *, plainly: bool = False) -> Iterator[str]:
+    """The sentences that give orders, each also with the one behind it; hidden text counts whole.
+
+    `plainly`: only those that leave no doubt, each by itself.
+    """
     read = prepare(text)
     spans = list(read.sentences())[:SENTENCES_MAX]
     for place, (start, end) in enumerate(spans):
-        if commanding(read.clean[start:end]) >= ENOUGH:
+        if commanding(read.clean[start:end]) >= (PLAINLY if plainly else ENOUGH):
             following = spans[place + 1][1] if place + 1 < len(spans) else end
             yield read.clean[start:end].strip()
-            yield read.clean[start:following].strip()
+            if not plainly:
+                yield read.clean[start:following].strip()
     decoded = hidden(text[:LIMIT])
     if decoded:
         yield decoded

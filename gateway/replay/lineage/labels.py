@@ -11,6 +11,7 @@ from gateway.intent.v1.values import Value, forms, plain, values_in
 LABEL_CHARS: Final = 60
 LABEL_TOKENS: Final = 5
 _CLEARLY: Final = 0.25
+_SEPARATORS: Final = "\n,;{}[]|"
 
 
 def asked_instead(text: str, asked: str, value: object, key: str) -> Value | None:
@@ -43,7 +44,8 @@ def _fit(text: str, value: Value, every: Sequence[Value], wanted: frozenset[str]
 def _label(text: str, value: Value, every: Sequence[Value]) -> list[str]:
     """The words before a value, back to the value or the line before it."""
     first = max([each.end for each in every if each.end <= value.start], default=0)
-    first = max(first, text.rfind("\n", 0, value.start) + 1, value.start - LABEL_CHARS)
+    first = max(first, value.start - LABEL_CHARS)
+    first = max(first, *(text.rfind(mark, 0, value.start) + 1 for mark in _SEPARATORS))
     return _telling(prepare(text[first : value.start]).stems[-LABEL_TOKENS:])
 
 

@@ -36,9 +36,13 @@ _SAME: Final = frozenset({"equal", "equivalent"})
 _APART: Final = frozenset({"sign", "unit", "scale"})
 _TOLD: Final = 0.5
 _NEAR_TOKENS: Final = 5
+_AGAINST: Final = 0.4
 _UNITS: Final = frozenset({Decimal(n) for n in (60, 100, 1000, 1024, 1440, 3600, 86400)})
 _NAME: Final = re.compile(r"(?:[A-Z][\w'-]{1,24})(?:\s(?:[A-Z][\w'&-]{1,24})){0,4}")
 _PREFIX: Final = re.compile(r"[A-Za-z]{2,24}(?=[-_]?\d)|[A-Za-z]{2,24}(?=[-_])")
+_READS: Final = frozenset(
+    {"get", "read", "list", "find", "search", "query", "fetch", "lookup", "check", "show", "view"}
+)
 _COUNTS: Final = frozenset({"quantity", "qty", "count", "number", "units", "pieces", "items"})
 _COUNTED: Final = re.compile(r"\s(?!(?:and|or|to|of|for|in|on|at|by|from|is|as)\b)[a-z]{3}")
 
@@ -66,7 +70,7 @@ class Reading(Struct, frozen=True):
     relation: str = ""
     quote: str = ""
     structured: bool = False
-    at: int = -1
+    labelled: bool = False
 
 
 SILENT: Final = Reading("silent")
@@ -113,7 +117,13 @@ def read(case: Case, argument: Argument, source: Source) -> Reading:
         found = _structured(case, argument, source.arguments)
         if found.says != "silent" or source.station == "model":
             return found
-    return _words(case, argument, source.text) if source.text else SILENT
+    if not source.text:
+        return SILENT
+    found = _words(case, argument, source.text)
+    if found.says == "agrees" and source.station == "content" and _is_common(argument):
+        # A small number is everywhere: it counts beside what the argument is called.
+        return found if found.labelled else SILENT
+    return found
 
 
 def _of_another_tool(case: Case, source: Source) -> bool:
@@ -125,12 +135,27 @@ def _tool(case: Case, source: Source) -> Reading:
         if same_tool(source.tool, case.tool):
             return Reading("agrees", source.tool, structured=True)
         return Reading("departs", source.tool, "different", structured=True)
-    if source.station not in ("request", "plan") or not source.text:
+    if source.station not in ("request", "plan") or not source.text or _only_reads(case):
         return SILENT
     for each in text_differences(source.text, case.tool, []):
         if each.kind == "text.verb" and each.weight >= _TOLD:
             return Reading("departs", None, "opposite", around(source.text, 0, 0))
     return SILENT
+
+
+def _only_reads(case: Case) -> bool:
+    """Looking things up is a step towards anything, so no words speak against it."""
+    effects = set(case.side_effects)
+    return effects == {"read"} or (not effects and bool(words(case.tool)[:3] and _looks(case.tool)))
+
+
+def _looks(tool: str) -> bool:
+    return bool(_READS & set(words(tool[:128])))
+
+
+def _is_common(argument: Argument) -> bool:
+    number = number_in(argument.value)
+    return argument.kind in ("number", "amount") and number is not None and abs(number) < 100
 
 
 def _structured(case: Case, argument: Argument, given: dict[str, Any]) -> Reading:
@@ -213,7 +238,7 @@ def _flag(case: Case, argument: Argument, text: str) -> Reading:
     agreement = agreed.get(argument.pointer, 0.0)
     if plainly and agreement <= max(against, 0.5):
         return _flagged(argument, text, against=True)
-    if against >= 0.2 and against > agreement:
+    if against >= _AGAINST and against > agreement:
         return _flagged(argument, text, against=True)
     if agreement >= 0.3:
         return _flagged(argument, text, against=False)
@@ -226,7 +251,7 @@ def _flagged(argument: Argument, text: str, *, against: bool) -> Reading:
     value = not argument.value if against else argument.value
     relation = "different" if against else "equal"
     says: Says = "departs" if against else "agrees"
-    return Reading(says, value, relation, around(shown, start, end), at=start)
+    return Reading(says, value, relation, around(shown, start, end))
 
 
 def _spoken_of(argument: Argument, text: str) -> tuple[int, int]:
@@ -245,7 +270,7 @@ def _direction(case: Case, argument: Argument, text: str) -> Reading:
     start = _says(shown, argument.value)
     if start >= 0:
         end = start + len(argument.value)
-        return Reading("agrees", argument.value, "equal", around(shown, start, end), at=start)
+        return Reading("agrees", argument.value, "equal", around(shown, start, end))
     signals, _, _ = flag_checks(view_of(_evidence(case, text)))
     for signal in signals:
         if (signal.check, signal.field) == ("direction", argument.pointer):
@@ -254,14 +279,14 @@ def _direction(case: Case, argument: Argument, text: str) -> Reading:
             word = str(signal.expected)
             at = max(0, folded(shown).find(word))
             return Reading(
-                "departs", signal.expected, "opposite", around(shown, at, at + len(word)), at=at
+                "departs", signal.expected, "opposite", around(shown, at, at + len(word))
             )
     for option in options_of(argument.field.schema):
         if isinstance(option, str) and option != argument.value:
             start = _says(shown, option.replace("_", " "))
             if start >= 0:
                 end = start + len(option)
-                return Reading("departs", option, "different", around(shown, start, end), at=start)
+                return Reading("departs", option, "different", around(shown, start, end))
     return SILENT
 
 
@@ -283,10 +308,16 @@ def _is_currency(argument: Argument) -> bool:
 
 def _currency(argument: Argument, text: str) -> Reading:
     wanted = CURRENCIES[argument.value.lower()]
+    others = {CURRENCIES.get(each.lower()) for each in argument.others if isinstance(each, str)}
     found = [value for value in values_in(text) if value.kind == "money" and value.unit]
+    start = _says(plain(text), argument.value)
+    if start >= 0:
+        quote = around(plain(text), start, start + len(argument.value))
+        return Reading("agrees", argument.value, "equal", quote)
     for value in found:
         if value.unit == wanted:
             return _valued("agrees", value.unit, "equal", text, value)
+    found = [value for value in found if value.unit not in others]
     if found:
         return _valued("departs", found[0].unit, "unit", text, found[0])
     return SILENT
@@ -298,14 +329,16 @@ def _value(argument: Argument, text: str) -> Reading:
     relations = [(_relation(argument, value), value) for value in candidates]
     for relation, value in relations:
         if relation in _SAME:
-            return _valued("agrees", argument.value, relation, text, value)
+            labelled = value.kind in ("money", "percent") or _beside(argument, text, value)
+            quote = around(plain(text), value.start, value.end)
+            return Reading("agrees", argument.value, relation, quote, labelled=labelled)
     if isinstance(argument.value, str) and argument.kind != "text":
         shown = plain(text)
         start = _says(shown, argument.value)
         if start >= 0:
             quote = around(shown, start, start + len(argument.value))
-            return Reading("agrees", argument.value, "equal", quote, at=start)
-    free = [(r, v) for r, v in relations if not _is_of_another(argument, v)]
+            return Reading("agrees", argument.value, "equal", quote)
+    free = [(r, v) for r, v in relations if not is_of_another(argument, v)]
     for relation, value in free:
         if relation in _APART and (_is_money(argument) or _beside(argument, text, value)):
             return _valued("departs", _written(value), relation, text, value)
@@ -318,7 +351,7 @@ def _value(argument: Argument, text: str) -> Reading:
 
 def _valued(says: Says, value: Any, relation: str, text: str, found: Value) -> Reading:
     quote = around(plain(text), found.start, found.end)
-    return Reading(says, value, relation, quote, at=found.start)
+    return Reading(says, value, relation, quote)
 
 
 def _written(value: Value) -> str:
@@ -346,7 +379,14 @@ def _may_be(argument: Argument, value: Value) -> bool:
     return bool(own & theirs & strict)
 
 
-def _is_of_another(argument: Argument, value: Value) -> bool:
+def could_be(argument: Argument, value: Value) -> bool:
+    """Whether a value of a text could stand in the argument's place."""
+    if not _may_be(argument, value) or is_of_another(argument, value):
+        return False
+    return value.kind != "id" or _alike(str(argument.value), value.text)
+
+
+def is_of_another(argument: Argument, value: Value) -> bool:
     """Whether a value of a text is what another argument of the call carries."""
     return any(value.forms & forms(other) - {"num:0", "num:1"} for other in argument.others)
 
@@ -366,7 +406,8 @@ def _alike(one: str, other: str) -> bool:
     """Identifiers of one make: the same letters before the digits."""
     mine, yours = _PREFIX.match(one), _PREFIX.match(other.lstrip("#"))
     if mine is None or yours is None:
-        return one[:1].isdigit() and other.lstrip("#")[:1].isdigit()
+        bare = other.lstrip("#")
+        return one.isdigit() and bare.isdigit() and len(one) == len(bare)
     return mine.group().lower() == yours.group().lower()
 
 
@@ -400,15 +441,15 @@ def _name(argument: Argument, text: str) -> Reading:
     if not isinstance(value, str) or argument.kind not in ("recipient", "entity"):
         return SILENT
     mine = frozenset(words(value[:96]))
-    if any(sign in value for sign in "@/\\") or not mine:
+    if any(sign in value for sign in "@/\\[{") or not mine:
         return SILENT
     for found in _NAME.finditer(plain(text)):
         yours = frozenset(words(found.group()))
         near = same(found.group(), value) == "near"
-        shares = bool(mine & yours) and mine != yours and not mine <= yours
+        shares = " " in value and bool(mine & yours) and not (mine <= yours or yours <= mine)
         if near or (shares and argument.kind == "recipient"):
             quote = around(plain(text), found.start(), found.end())
-            return Reading("departs", found.group(), "near", quote, at=found.start())
+            return Reading("departs", found.group(), "near", quote)
     return SILENT
 
 

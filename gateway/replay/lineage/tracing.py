@@ -26,6 +26,7 @@ from gateway.replay.lineage.reading import (
     Says,
     arguments_of,
     aspect_of,
+    could_be,
     read,
 )
 from gateway.replay.lineage.trail import Case, Source, Station
@@ -226,7 +227,7 @@ def _meant_instead(heard: _Heard) -> Any:
     for source, _ in heard.saying_so:
         value, key = heard.argument.value, heard.argument.key
         found = asked_instead(source.text or "", asked, value, key)
-        if found is not None:
+        if found is not None and could_be(heard.argument, found):
             return found.text.strip()
     return None
 
@@ -256,16 +257,16 @@ def _injected(heard: _Heard, expected: Any) -> _Injected | None:
     for source in heard.case.content:
         if source.trusted and expected is None:
             continue
-        quote = _commanded(heard, source)
+        quote = _commanded(heard, source, plainly=expected is None)
         if quote is not None and not (vouched and expected is None):
             return _Injected(source, quote)
     return None
 
 
-def _commanded(heard: _Heard, source: Source) -> str | None:
+def _commanded(heard: _Heard, source: Source, *, plainly: bool = False) -> str | None:
     """The sentence of a content that orders the call's value."""
-    for sentence in ordering(source.text or ""):
-        part = Source("request", source.seq, source.part, sentence)
+    for sentence in ordering(source.text or "", plainly=plainly):
+        part = Source("content", source.seq, source.part, sentence)
         if read(heard.case, heard.argument, part).says == "agrees":
             return quoted(sentence)
     return None

@@ -66,6 +66,7 @@ class Case(Struct, frozen=True):
     model_calls: int
     gone: tuple[str, ...]
     stale: bool = False
+    side_effects: tuple[str, ...] = ()
 
 
 class _Answer(Struct, frozen=True):
@@ -182,6 +183,7 @@ class Trail:
             model=model,
             model_calls=len(self._answers),
             gone=tuple(self._gone[:32]),
+            side_effects=tuple(action.get("side_effects") or ()),
             stale=self._planned is not None and self._is_done(self._planned.tool, tool),
         )
         if self._action is None:
