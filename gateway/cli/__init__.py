@@ -9,6 +9,7 @@ import rich_click as click
 
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.explain import explain
 from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
@@ -39,6 +40,7 @@ COMMANDS = (
     demo,
     runs,
     replay,
+    explain,
     intent,
     keys,
     policy,

@@ -111,6 +111,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("getDecision", "/v1/decisions/{decision_id}", decision_id=read)
     get("getRun", "/v1/runs/{run_id}", run_id=RUN)
     get("listFrames", "/v1/runs/{run_id}/frames?limit=4", run_id=RUN)
+    get("explainCall", "/v1/runs/{run_id}/explain", run_id=RUN)
     get("listRuns", "/v1/runs")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")

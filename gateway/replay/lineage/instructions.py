@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from gateway.intent.v1.attribution_call import VERBS
@@ -14,6 +15,7 @@ from gateway.intent.v1.text import LIMIT, prepare
 ENOUGH: Final = 0.4
 PLAINLY: Final = 0.6
 SENTENCES_MAX: Final = 96
+ORDERS_MAX: Final = 16
 # To whom it speaks, or against what: records do not talk to the one who reads them.
 _SPOKEN_TO: Final = re.compile(
     r"\b(?:ignore|disregard|forget|override|supersede[sd]?|overrule[sd]?)\b.{0,60}"
@@ -47,11 +49,16 @@ _IMPERATIVE: Final = re.compile(
 )
 
 
-def ordering(text: str, *, plainly: bool = False) -> Iterator[str]:
+@lru_cache(maxsize=512)
+def ordering(text: str, *, plainly: bool = False) -> tuple[str, ...]:
     """The sentences that give orders, each also with the one behind it; hidden text counts whole.
 
     `plainly`: only those that leave no doubt, each by itself.
     """
+    return tuple(islice(_ordering(text, plainly), ORDERS_MAX))
+
+
+def _ordering(text: str, plainly: bool) -> Iterator[str]:
     read = prepare(text)
     spans = list(read.sentences())[:SENTENCES_MAX]
     for place, (start, end) in enumerate(spans):

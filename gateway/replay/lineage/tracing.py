@@ -439,6 +439,10 @@ def _missing(case: Case) -> tuple[str, ...]:
             f"the model's answer: {none}, so a change by the model cannot be told from one by "
             "the code"
         )
+    if case.unread:
+        told.append(f"the first {case.unread:,} frames of the run: it is too long to be read whole")
+    if case.unread_content:
+        told.append(f"{case.unread_content} older retrieved contents: there are too many")
     if case.gone:
         told.append(f"content that was erased or changed: {quoted(', '.join(case.gone))}")
     return tuple(told)

@@ -11,13 +11,17 @@ from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.domain import pointers
 from gateway.replay.frames import ReplayFrame
 from gateway.replay.lineage.model_answers import ToolCall, same_tool, tool_calls
 
 Station = Literal["request", "content", "plan", "model", "call", "policy"]
-SOURCES_MAX: Final = 512
+GONE_MAX: Final = 32
+FIRSTS_MAX: Final = 512
+# So many contents, the newest, are looked at for one call: what is read is bounded.
+CONTENT_MAX: Final = 64
 TEXT_CHARS: Final = 16_384
 _LINES_MAX: Final = 400
 _CASES_MAX: Final = 256
@@ -46,7 +50,8 @@ class Case(Struct, frozen=True):
 
     `model` is the answer that proposed it; `model_calls` counts the answers that were recorded.
     `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
-    called already, so it says nothing of this call.
+    called already, so it says nothing of this call. `unread` frames and `unread_content` were
+    left out, because there were too many.
     """
 
     decision_id: str
@@ -67,6 +72,8 @@ class Case(Struct, frozen=True):
     gone: tuple[str, ...]
     stale: bool = False
     side_effects: tuple[str, ...] = ()
+    unread: int = 0
+    unread_content: int = 0
 
 
 class _Answer(Struct, frozen=True):
@@ -81,26 +88,30 @@ class Trail:
     """Gathers the case of one action. `action` is its id, a decision's id, or a frame's number.
 
     Without one it is the step that broke: the first call that a rule stopped or that failed, or
-    else the last one.
+    else the last one. `unread` counts the frames before the first that is added.
     """
 
-    def __init__(self, action: str | None = None) -> None:
+    def __init__(self, action: str | None = None, unread: int = 0) -> None:
         self._action = action
-        self._content: dict[tuple[str, str], Source] = {}
+        self._unread = unread
+        self._content: dict[str, Source] = {}
+        self._unread_content = 0
         self._asked: Source | None = None
         self._planned: Source | None = None
-        self._first: dict[tuple[str, str], tuple[int, str]] = {}
+        self._first: dict[str, tuple[int, str]] = {}
         self._answers: list[_Answer] = []
         self._taken: dict[tuple[int, str], int] = {}
         self._gone: list[str] = []
         self._cases: dict[str, Case] = {}
         self._tools: dict[str, str] = {}
+        self._done: set[str] = set()
         self._broke: str | None = None
         self._last: str | None = None
 
     def add(self, frame: ReplayFrame) -> None:
         """The next frame of the run."""
-        self._gone += [f"{frame.seq}:{part}" for part in (*frame.erased, *frame.broken)][:32]
+        gone = [f"{frame.seq}:{part}" for part in (*frame.erased, *frame.broken)]
+        self._gone += gone[: GONE_MAX - len(self._gone)]
         seen = frame.content.get("observation")
         observed = seen if isinstance(seen, dict) else {}
         if frame.type == "decision":
@@ -121,39 +132,41 @@ class Trail:
         wanted = self._action if self._action is not None else (self._broke or self._last)
         return None if wanted is None else self._cases.get(wanted)
 
-    def _see(self, seq: int, part: str, item: dict[str, Any], *, trusted: bool = False) -> None:
-        text = item.get("text")
-        if not isinstance(text, str) or not text.strip() or len(self._content) >= SOURCES_MAX:
-            return
-        name = item.get("source") or item.get("id")
-        vouched = trusted or item.get("trusted") is True
-        key = ("content", text[:TEXT_CHARS])
-        known = self._content.get(key)
-        if known is None:
+    def _see(self, seq: int, part: str, item: dict[str, Any]) -> None:
+        text, name = item.get("text"), item.get("source") or item.get("id")
+        if isinstance(text, str) and item.get("found", True):
             named = name if isinstance(name, str) else None
-            self._content[key] = Source(
-                "content", seq, f"{part}/text", key[1], name=named, trusted=vouched
-            )
-        elif vouched and not known.trusted:
-            self._content[key] = msgspec.structs.replace(known, trusted=True)
+            vouched = item.get("trusted") is True
+            self._hold(Source("content", seq, f"{part}/text", text, None, None, named, vouched))
+
+    def _hold(self, source: Source) -> None:
+        """Content counts from where it first was; what was seen last is looked at first."""
+        text = (source.text or "")[:TEXT_CHARS]
+        if not text.strip():
+            return
+        known = self._content.pop(text, None)
+        if known is not None:
+            source = replace(known, trusted=known.trusted or source.trusted)
+        self._content[text] = replace(source, text=text)
+        if len(self._content) > CONTENT_MAX:
+            self._content.pop(next(iter(self._content)))
+            self._unread_content += 1
 
     def _resulted(self, frame: ReplayFrame) -> None:
         if frame.body.get("status") == "failed" and self._broke is None:
             self._broke = frame.action_id or frame.body.get("action_id")
+        tool = self._tools.get(str(frame.body.get("action_id")))
+        named = f"output of {tool}" if tool else "output"
         text = spelled(frame.content.get("output"))
-        if text and len(self._content) < SOURCES_MAX:
-            tool = self._tools.get(str(frame.body.get("action_id")))
-            named = f"output of {tool}" if tool else "output"
-            source = Source("content", frame.seq, "/output", text, name=named, trusted=False)
-            self._content.setdefault(("content", text), source)
+        self._hold(Source("content", frame.seq, "/output", text, None, None, named, False))
 
     def _answered(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
         asked = tuple(_told(frame.seq, observed))
         calls = tuple(tool_calls(observed.get("answer")))
         self._answers = [*self._answers[-255:], _Answer(frame.seq, calls, asked)]
         for source in asked:
-            if source.station == "content" and len(self._content) < SOURCES_MAX:
-                self._content.setdefault(("content", source.text or ""), source)
+            if source.station == "content":
+                self._hold(source)
 
     def _decided(self, frame: ReplayFrame) -> None:
         seen = frame.content.get("frame")
@@ -178,12 +191,14 @@ class Trail:
             verdict=str(body.get("verdict")),
             enforced=str(body.get("enforced")),
             request=(request,) if request else (),
-            content=tuple(self._content.values()),
+            content=tuple(sorted(self._content.values(), key=_place)),
             plan=(self._planned,) if self._planned else (),
             model=model,
             model_calls=len(self._answers),
-            gone=tuple(self._gone[:32]),
+            gone=tuple(self._gone),
             side_effects=tuple(action.get("side_effects") or ()),
+            unread=self._unread,
+            unread_content=self._unread_content,
             stale=self._planned is not None and self._is_done(self._planned.tool, tool),
         )
         if self._action is None:
@@ -191,6 +206,7 @@ class Trail:
         elif self._action in (id_, case.decision_id, str(frame.seq)):
             self._keep(self._action, case)
         self._tools[id_] = tool
+        self._done.add(tool)
         self._last = id_
         if self._broke is None and case.verdict in ("require_approval", "block", "halt"):
             self._broke = id_
@@ -208,7 +224,7 @@ class Trail:
     def _is_done(self, planned: str | None, tool: str) -> bool:
         if planned is None or same_tool(planned, tool):
             return False
-        return any(same_tool(planned, done) for done in self._tools.values())
+        return any(same_tool(planned, done) for done in self._done)
 
     def _keep(self, name: str, case: Case) -> None:
         self._cases[name] = case
@@ -219,8 +235,7 @@ class Trail:
     def _ask(self, seq: int, part: str, said: Any) -> None:
         if isinstance(said, str) and said:
             text = said[:TEXT_CHARS]
-            first = self._first.setdefault(("request", text), (seq, part))
-            self._asked = Source("request", *first, text)
+            self._asked = Source("request", *self._since(text, seq, part), text)
 
     def _plan(self, seq: int, part: str, planned: dict[str, Any]) -> None:
         given, named = planned.get("arguments"), planned.get("tool")
@@ -228,8 +243,14 @@ class Trail:
         arguments = given if isinstance(given, dict) else None
         tool = named if isinstance(named, str) else None
         said = msgspec.json.encode([text, arguments, tool], order="sorted").decode()
-        first = self._first.setdefault(("plan", said), (seq, part))
-        self._planned = Source("plan", *first, text, arguments, tool)
+        self._planned = Source("plan", *self._since(said, seq, part), text, arguments, tool)
+
+    def _since(self, said: str, seq: int, part: str) -> tuple[int, str]:
+        """Where something was said first, which later frames repeat."""
+        first = self._first.setdefault(said, (seq, part))
+        if len(self._first) > FIRSTS_MAX:
+            self._first.pop(next(iter(self._first)))
+        return first
 
     def _answer_for(
         self, tool: str, call_id: Any, action_id: str
@@ -259,6 +280,10 @@ class Trail:
         # An answer that proposed another tool is one from which this call departed.
         other = next((call for call in last.calls if call.arguments is not None), None)
         return last.asked, _proposed(last.seq, other) if other else None
+
+
+def _place(source: Source) -> tuple[int, str]:
+    return source.seq, source.part
 
 
 def spelled(value: Any) -> str:
