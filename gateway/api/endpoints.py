@@ -10,6 +10,7 @@ import msgspec
 from gateway.api import (
     approvals,
     check_action,
+    compare,
     decisions,
     explain,
     feedback,
@@ -59,6 +60,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     runs.GET_RUN,
     run_frames.LIST_FRAMES,
     explain.EXPLAIN_CALL,
+    compare.COMPARE_RUNS,
     approvals.LIST_APPROVALS,
     approvals.GET_APPROVAL,
     intent.INTENT_REPORT,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import rich_click as click
 
+from gateway.cli.compare import compare
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
@@ -41,6 +42,7 @@ COMMANDS = (
     runs,
     replay,
     explain,
+    compare,
     intent,
     keys,
     policy,

@@ -112,6 +112,10 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("getRun", "/v1/runs/{run_id}", run_id=RUN)
     get("listFrames", "/v1/runs/{run_id}/frames?limit=4", run_id=RUN)
     get("explainCall", "/v1/runs/{run_id}/explain", run_id=RUN)
+    other = {**READ, "run": {"id": f"{RUN}-before", "agent_id": "support-bot"}}
+    client.post("/v1/check-action", json=other).raise_for_status()
+    path = f"/v1/runs/{{run_id}}/compare?other={RUN}-before"
+    get("compareRuns", path, run_id=RUN)
     get("listRuns", "/v1/runs")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")

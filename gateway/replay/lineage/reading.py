@@ -24,8 +24,8 @@ from gateway.intent.v1.values import Value, forms, number_in, same, values_in
 from gateway.intent.v1.values_numbers import CURRENCIES
 from gateway.intent.v1.values_words import folded, key_words, plain, words
 from gateway.replay.lineage.model_answers import same_tool
-from gateway.replay.lineage.quoting import around
 from gateway.replay.lineage.trail import Case, Source
+from gateway.replay.quoting import around
 
 Says = Literal["agrees", "departs", "silent"]
 Aspect = Literal["value", "sign", "unit", "currency", "direction", "recipient", "tool"]

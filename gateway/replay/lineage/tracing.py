@@ -17,7 +17,6 @@ from gateway.domain import pointers
 from gateway.intent.v1.values import same
 from gateway.replay.lineage.instructions import ordering
 from gateway.replay.lineage.labels import asked_instead
-from gateway.replay.lineage.quoting import around, quoted, value_shown
 from gateway.replay.lineage.reading import (
     SILENT,
     Argument,
@@ -30,6 +29,7 @@ from gateway.replay.lineage.reading import (
     read,
 )
 from gateway.replay.lineage.trail import Case, Source, Station
+from gateway.replay.quoting import around, quoted, value_shown
 
 Cause = Literal[
     "injected_instruction",
