@@ -21,6 +21,7 @@ from gateway.api import (
     reports,
     run_frames,
     runs,
+    steps,
 )
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
@@ -59,6 +60,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     runs.LIST_RUNS,
     runs.GET_RUN,
     run_frames.LIST_FRAMES,
+    steps.LIST_STEPS,
     explain.EXPLAIN_CALL,
     compare.COMPARE_RUNS,
     approvals.LIST_APPROVALS,

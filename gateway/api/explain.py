@@ -21,7 +21,7 @@ Action = Annotated[
         max_length=256,
         description=(
             "The call: its action id, a decision's id, or the seq of its frame. Without one it is "
-            "the step that broke: the first call that was stopped or failed, or else the last one."
+            "the step that broke, or else the last one."
         ),
     ),
 ]

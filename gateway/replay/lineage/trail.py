@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import pointers
+from gateway.replay.breaking import Breaking
 from gateway.replay.frames import ReplayFrame
 from gateway.replay.lineage.model_answers import ToolCall, same_tool, tool_calls
 
@@ -24,7 +25,7 @@ FIRSTS_MAX: Final = 512
 CONTENT_MAX: Final = 64
 TEXT_CHARS: Final = 16_384
 _LINES_MAX: Final = 400
-_CASES_MAX: Final = 256
+_CASES_MAX: Final = 5_000
 _USER: Final = ("message", "user")
 
 
@@ -87,8 +88,8 @@ class _Answer(Struct, frozen=True):
 class Trail:
     """Gathers the case of one action. `action` is its id, a decision's id, or a frame's number.
 
-    Without one it is the step that broke: the first call that a rule stopped or that failed, or
-    else the last one. `unread` counts the frames before the first that is added.
+    Without one it is the step that broke, or else the last one. `unread` counts the frames before
+    the first that is added.
     """
 
     def __init__(self, action: str | None = None, unread: int = 0) -> None:
@@ -105,13 +106,14 @@ class Trail:
         self._cases: dict[str, Case] = {}
         self._tools: dict[str, str] = {}
         self._done: set[str] = set()
-        self._broke: str | None = None
+        self._breaking = Breaking()
         self._last: str | None = None
 
     def add(self, frame: ReplayFrame) -> None:
         """The next frame of the run."""
         gone = [f"{frame.seq}:{part}" for part in (*frame.erased, *frame.broken)]
         self._gone += gone[: GONE_MAX - len(self._gone)]
+        self._breaking.add(frame)
         seen = frame.content.get("observation")
         observed = seen if isinstance(seen, dict) else {}
         if frame.type == "decision":
@@ -129,7 +131,8 @@ class Trail:
 
     def case(self) -> Case | None:
         """The call that was asked for; of several decisions about it the last."""
-        wanted = self._action if self._action is not None else (self._broke or self._last)
+        broken = self._breaking.broken
+        wanted = self._action or (broken[1] if broken else self._last)
         return None if wanted is None else self._cases.get(wanted)
 
     def _see(self, seq: int, part: str, item: dict[str, Any]) -> None:
@@ -153,8 +156,6 @@ class Trail:
             self._unread_content += 1
 
     def _resulted(self, frame: ReplayFrame) -> None:
-        if frame.body.get("status") == "failed" and self._broke is None:
-            self._broke = frame.action_id or frame.body.get("action_id")
         tool = self._tools.get(str(frame.body.get("action_id")))
         named = f"output of {tool}" if tool else "output"
         text = spelled(frame.content.get("output"))
@@ -208,8 +209,6 @@ class Trail:
         self._tools[id_] = tool
         self._done.add(tool)
         self._last = id_
-        if self._broke is None and case.verdict in ("require_approval", "block", "halt"):
-            self._broke = id_
 
     def _take_in(self, seq: int, seen: dict[str, Any]) -> None:
         """Request, plan and context ride inside a check; each counts from where it first was."""
@@ -229,8 +228,7 @@ class Trail:
     def _keep(self, name: str, case: Case) -> None:
         self._cases[name] = case
         while len(self._cases) > _CASES_MAX:
-            # Of a long run the step that broke is kept, and the last ones.
-            self._cases.pop(next(each for each in self._cases if each != self._broke))
+            self._cases.pop(next(iter(self._cases)))
 
     def _ask(self, seq: int, part: str, said: Any) -> None:
         if isinstance(said, str) and said:
