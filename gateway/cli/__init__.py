@@ -9,6 +9,7 @@ import rich_click as click
 
 from gateway.cli.compare import compare
 from gateway.cli.demo import demo
+from gateway.cli.determinism import determinism
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
 from gateway.cli.intent import intent
@@ -43,6 +44,7 @@ COMMANDS = (
     replay,
     explain,
     compare,
+    determinism,
     intent,
     keys,
     policy,

@@ -117,6 +117,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     client.post("/v1/check-action", json=other).raise_for_status()
     path = f"/v1/runs/{{run_id}}/compare?other={RUN}-before"
     get("compareRuns", path, run_id=RUN)
+    get("scoreDeterminism", "/v1/runs/{run_id}/determinism", run_id=RUN)
     get("listRuns", "/v1/runs")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")

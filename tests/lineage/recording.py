@@ -53,9 +53,9 @@ class Played(Struct, frozen=True, kw_only=True):
 def play(client: httpx2.Client, run: str, played: Played) -> dict[str, Any]:
     """Let the run happen; the reply to its last check."""
     ref = {"id": run, "agent_id": f"agent-{played.tool}"}
-    for content in played.content:
+    for place, content in enumerate(played.content):
         if content.output_of:
-            _fetched(client, ref, content)
+            _fetched(client, ref, content, place)
     events = [] if played.answer is None else [_answered(played, played.answer)]
     body = {
         "run": ref,
@@ -79,8 +79,9 @@ def play(client: httpx2.Client, run: str, played: Played) -> dict[str, Any]:
     return decided
 
 
-def _fetched(client: httpx2.Client, ref: dict[str, str], content: Content) -> None:
-    action = {"tool": content.output_of, "arguments": {"q": content.source}}
+def _fetched(client: httpx2.Client, ref: dict[str, str], content: Content, place: int) -> None:
+    arguments = {"q": content.source, "page": place}
+    action = {"tool": content.output_of, "arguments": arguments}
     reply = client.post("/v1/check-action", json={"run": ref, "action": action})
     assert reply.status_code == 200, reply.text
     decision = json(reply)["decision_id"]
