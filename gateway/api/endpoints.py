@@ -10,7 +10,10 @@ import msgspec
 from gateway.api import (
     approvals,
     check_action,
+    compare,
     decisions,
+    determinism,
+    explain,
     feedback,
     health,
     intent,
@@ -19,6 +22,7 @@ from gateway.api import (
     reports,
     run_frames,
     runs,
+    steps,
 )
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
@@ -57,6 +61,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     runs.LIST_RUNS,
     runs.GET_RUN,
     run_frames.LIST_FRAMES,
+    steps.LIST_STEPS,
+    explain.EXPLAIN_CALL,
+    compare.COMPARE_RUNS,
+    determinism.SCORE_DETERMINISM,
     approvals.LIST_APPROVALS,
     approvals.GET_APPROVAL,
     intent.INTENT_REPORT,

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import rich_click as click
 
+from gateway.cli.compare import compare
 from gateway.cli.demo import demo
+from gateway.cli.determinism import determinism
 from gateway.cli.doctor import doctor
+from gateway.cli.explain import explain
 from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
@@ -39,6 +42,9 @@ COMMANDS = (
     demo,
     runs,
     replay,
+    explain,
+    compare,
+    determinism,
     intent,
     keys,
     policy,

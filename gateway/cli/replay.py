@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -13,6 +13,9 @@ from gateway.cli.failures import USAGE, Failure
 from gateway.cli.frame_text import heading, sections
 from gateway.cli.record import mention, record
 from gateway.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from gateway.replay.steps import Change
 
 
 @click.command()
@@ -29,6 +32,8 @@ def replay(screen: Screen, run: str, step: bool, data: str | None) -> None:
     """
     if step and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure("--step needs a terminal.", f"checkrein replay {run}", USAGE)
+    from gateway.replay.breaking import BROKEN
+
     source = record(data)
     mention(screen, source)
     found = source.run(run)
@@ -38,9 +43,10 @@ def replay(screen: Screen, run: str, step: bool, data: str | None) -> None:
         return
     _introduce(screen, found)
     if step:
-        _step(screen, frames)
+        shown = _with_steps(found["run_id"], frames)
+        _step(screen, shown, opens=found["status"] in BROKEN)
         return
-    for frame in frames:
+    for frame in _with_steps(found["run_id"], frames):
         show(screen, frame)
 
 
@@ -51,6 +57,43 @@ def show(screen: Screen, frame: dict[str, Any]) -> None:
     screen.title(f"{frame['seq']}", title, frame["occurred_at"][11:23], style)
     for section in sections(frame):
         screen.section(section.name, section.lines, section.style)
+    if changed := frame.get("changed"):
+        screen.section("changed", changed)
+
+
+def _broken(frames: list[dict[str, Any]]) -> int:
+    """The place of the frame in which the run broke, of the first where none can be told."""
+    import msgspec
+
+    from gateway.replay.breaking import Breaking
+    from gateway.replay.frames import ReplayFrame
+
+    breaking = Breaking()
+    for frame in frames:
+        breaking.add(msgspec.convert(frame, ReplayFrame))
+    seqs = [frame["seq"] for frame in frames]
+    return seqs.index(breaking.broken[0]) if breaking.broken else 0
+
+
+def _with_steps(run_id: str, frames: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The frames, each with what it changed in the state of the run."""
+    import msgspec
+
+    from gateway.replay.frames import ReplayFrame
+    from gateway.replay.steps import Steps
+
+    steps = Steps("", run_id)
+    for frame in frames:
+        step = steps.add(msgspec.convert(frame, ReplayFrame))
+        yield {**frame, "changed": [_change(each) for each in step.changes]}
+
+
+def _change(change: Change) -> str:
+    before, after = (
+        "none" if each is None else str(each).lower() if isinstance(each, bool) else f"{each}"
+        for each in (change.before, change.after)
+    )
+    return f"{change.pointer[1:].replace('/', ' ')}: {before} -> {after}"
 
 
 def _introduce(screen: Screen, run: dict[str, Any]) -> None:
@@ -62,10 +105,17 @@ def _introduce(screen: Screen, run: dict[str, Any]) -> None:
     screen.section("", (", ".join(told),))
 
 
-def _step(screen: Screen, frames: Iterator[dict[str, Any]]) -> None:
-    """Frames that were seen are kept, so that one can go back."""
+def _step(screen: Screen, frames: Iterator[dict[str, Any]], *, opens: bool) -> None:
+    """Frames that were seen are kept, so that one can go back.
+
+    `opens`: the run did not go well, and begins with the step that broke.
+    """
     seen: list[dict[str, Any]] = []
     place = 0
+    if opens:
+        seen = list(frames)
+        place = _broken(seen)
+        screen.progress(f"This is where it broke. There are {place} frames before it.")
     while True:
         if place == len(seen):
             following = next(frames, None)

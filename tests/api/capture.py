@@ -111,6 +111,13 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("getDecision", "/v1/decisions/{decision_id}", decision_id=read)
     get("getRun", "/v1/runs/{run_id}", run_id=RUN)
     get("listFrames", "/v1/runs/{run_id}/frames?limit=4", run_id=RUN)
+    get("listSteps", "/v1/runs/{run_id}/steps?limit=3", run_id=RUN)
+    get("explainCall", "/v1/runs/{run_id}/explain", run_id=RUN)
+    other = {**READ, "run": {"id": f"{RUN}-before", "agent_id": "support-bot"}}
+    client.post("/v1/check-action", json=other).raise_for_status()
+    path = f"/v1/runs/{{run_id}}/compare?other={RUN}-before"
+    get("compareRuns", path, run_id=RUN)
+    get("scoreDeterminism", "/v1/runs/{run_id}/determinism", run_id=RUN)
     get("listRuns", "/v1/runs")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")

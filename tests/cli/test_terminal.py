@@ -145,6 +145,29 @@ def test_a_run_is_stepped_through_with_keys(gateway: Up) -> None:
     assert "That was the last frame." in shown
 
 
+def test_a_failed_run_opens_on_the_step_that_broke(gateway: Up) -> None:
+    """S0-10: one is there at once, and can go back from there."""
+    import httpx2
+
+    action = {"tool": "crm.read_x", "arguments": {}}
+    for _ in range(3):
+        decided = gateway.check({"run": {"id": "broke"}, "action": action}).json()
+    key = {"authorization": f"Bearer {gateway.ready['api_key']}"}
+    url = gateway.ready["url"]
+    for path, told in (
+        (f"decisions/{decided['decision_id']}/result", {"status": "failed"}),
+        ("runs/broke/end", {"status": "failed"}),
+    ):
+        httpx2.post(f"{url}/v1/{path}", json=told, headers=key, trust_env=False).raise_for_status()
+
+    shown = on_terminal(
+        "replay", "broke", "--step", columns=100, environ=gateway.environ, keys=b"kq"
+    )
+
+    assert "This is where it broke. There are 3 frames before it." in shown
+    assert shown.count("decision: allow: crm.read_x") == 2
+
+
 def on_terminal(*arguments: str, columns: int, environ: dict[str, str], keys: bytes = b"") -> str:
     """Everything that a command sends to a terminal of that width.
 

@@ -1,0 +1,53 @@
+"""A value under one label where another was asked for: the subtotal instead of the total."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.intent.v1.text import STOP, prepare, weight
+from gateway.intent.v1.values import Value, forms, plain, values_in
+
+LABEL_CHARS: Final = 60
+LABEL_TOKENS: Final = 5
+_CLEARLY: Final = 0.25
+_SEPARATORS: Final = "\n,;{}[]|"
+
+
+def asked_instead(text: str, asked: str, value: object, key: str) -> Value | None:
+    """The value of a text whose label the asker's words name, where `value` has another label.
+
+    None when the text does not have the value, or its own label fits as well.
+    """
+    shown = plain(text)
+    found = [each for each in values_in(text) if each.kind != "phone"]
+    spelled = forms(value, key)
+    own = [each for each in found if each.forms & spelled - {"num:0", "num:1"}]
+    if not own:
+        return None
+    wanted = frozenset(_telling(prepare(asked).stems)) | frozenset(_telling(prepare(key).stems))
+    kinds = {each.kind for each in own}
+    mine = max(_fit(shown, each, found, wanted) for each in own)
+    best: tuple[float, Value | None] = (mine + _CLEARLY, None)
+    for each in found:
+        if each.kind in kinds and each not in own:
+            fit = _fit(shown, each, found, wanted)
+            if fit > best[0]:
+                best = (fit, each)
+    return best[1]
+
+
+def _fit(text: str, value: Value, every: Sequence[Value], wanted: frozenset[str]) -> float:
+    return sum(weight(each) for each in set(_label(text, value, every)) & wanted)
+
+
+def _label(text: str, value: Value, every: Sequence[Value]) -> list[str]:
+    """The words before a value, back to the value or the line before it."""
+    first = max([each.end for each in every if each.end <= value.start], default=0)
+    first = max(first, value.start - LABEL_CHARS)
+    first = max(first, *(text.rfind(mark, 0, value.start) + 1 for mark in _SEPARATORS))
+    return _telling(prepare(text[first : value.start]).stems[-LABEL_TOKENS:])
+
+
+def _telling(stems: Sequence[str]) -> list[str]:
+    return [each for each in stems if each not in STOP and weight(each) > 0]

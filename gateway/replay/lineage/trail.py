@@ -1,0 +1,343 @@
+"""What a run knew before a call: the user's words, content, plan, model answer, in that order.
+
+Frames are added as they come, so a long run need not be held whole. What repeats from frame to
+frame is kept once, with the first frame that had it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain import pointers
+from gateway.replay.breaking import Breaking
+from gateway.replay.frames import ReplayFrame
+from gateway.replay.lineage.model_answers import ToolCall, same_tool, tool_calls
+
+Station = Literal["request", "content", "plan", "model", "call", "policy"]
+GONE_MAX: Final = 32
+FIRSTS_MAX: Final = 512
+# So many contents, the newest, are looked at for one call: what is read is bounded.
+CONTENT_MAX: Final = 64
+TEXT_CHARS: Final = 16_384
+_LINES_MAX: Final = 400
+_CASES_MAX: Final = 5_000
+_USER: Final = ("message", "user")
+
+
+class Source(Struct, frozen=True):
+    """Something that was said before the call, and where the record has it.
+
+    `part` is a JSON Pointer into the content of frame `seq`. Structured sources have `arguments`.
+    `name` is what the content was called; `trusted` what its sender said of it.
+    """
+
+    station: Station
+    seq: int
+    part: str
+    text: str | None = None
+    arguments: dict[str, Any] | None = None
+    tool: str | None = None
+    name: str | None = None
+    trusted: bool = True
+
+
+class Case(Struct, frozen=True):
+    """A decided call with everything that came before it.
+
+    `model` is the answer that proposed it; `model_calls` counts the answers that were recorded.
+    `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
+    called already, so it says nothing of this call. `unread` frames and `unread_content` were
+    left out, because there were too many.
+    """
+
+    decision_id: str
+    action_id: str
+    seq: int
+    tool: str
+    arguments: dict[str, Any]
+    changed: dict[str, Any] | None
+    description: str | None
+    schema: dict[str, Any] | None
+    verdict: str
+    enforced: str
+    request: tuple[Source, ...]
+    content: tuple[Source, ...]
+    plan: tuple[Source, ...]
+    model: Source | None
+    model_calls: int
+    gone: tuple[str, ...]
+    stale: bool = False
+    side_effects: tuple[str, ...] = ()
+    unread: int = 0
+    unread_content: int = 0
+
+
+class _Answer(Struct, frozen=True):
+    """A recorded model call: what it proposed, and what it was told."""
+
+    seq: int
+    calls: tuple[ToolCall, ...]
+    asked: tuple[Source, ...]
+
+
+class Trail:
+    """Gathers the case of one action. `action` is its id, a decision's id, or a frame's number.
+
+    Without one it is the step that broke, or else the last one. `unread` counts the frames before
+    the first that is added.
+    """
+
+    def __init__(self, action: str | None = None, unread: int = 0) -> None:
+        self._action = action
+        self._unread = unread
+        self._content: dict[str, Source] = {}
+        self._unread_content = 0
+        self._asked: Source | None = None
+        self._planned: Source | None = None
+        self._first: dict[str, tuple[int, str]] = {}
+        self._answers: list[_Answer] = []
+        self._taken: dict[tuple[int, str], int] = {}
+        self._gone: list[str] = []
+        self._cases: dict[str, Case] = {}
+        self._tools: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._breaking = Breaking()
+        self._last: str | None = None
+
+    def add(self, frame: ReplayFrame) -> None:
+        """The next frame of the run."""
+        gone = [f"{frame.seq}:{part}" for part in (*frame.erased, *frame.broken)]
+        self._gone += gone[: GONE_MAX - len(self._gone)]
+        self._breaking.add(frame)
+        seen = frame.content.get("observation")
+        observed = seen if isinstance(seen, dict) else {}
+        if frame.type == "decision":
+            self._decided(frame)
+        elif frame.type == "result":
+            self._resulted(frame)
+        elif frame.type == "request" or (frame.type, frame.body.get("role")) == _USER:
+            self._ask(frame.seq, "/observation/text", observed.get("text"))
+        elif frame.type == "plan":
+            self._plan(frame.seq, "/observation", {**frame.body, **observed})
+        elif frame.type == "context":
+            self._see(frame.seq, "/observation", {**frame.body, **observed})
+        elif frame.type == "model_call":
+            self._answered(frame, observed)
+
+    def case(self) -> Case | None:
+        """The call that was asked for; of several decisions about it the last."""
+        broken = self._breaking.broken
+        wanted = self._action or (broken[1] if broken else self._last)
+        return None if wanted is None else self._cases.get(wanted)
+
+    def _see(self, seq: int, part: str, item: dict[str, Any]) -> None:
+        text, name = item.get("text"), item.get("source") or item.get("id")
+        if isinstance(text, str) and item.get("found", True):
+            named = name if isinstance(name, str) else None
+            vouched = item.get("trusted") is True
+            self._hold(Source("content", seq, f"{part}/text", text, None, None, named, vouched))
+
+    def _hold(self, source: Source) -> None:
+        """Content counts from where it first was; what was seen last is looked at first."""
+        text = (source.text or "")[:TEXT_CHARS]
+        if not text.strip():
+            return
+        known = self._content.pop(text, None)
+        if known is not None:
+            source = replace(known, trusted=known.trusted or source.trusted)
+        self._content[text] = replace(source, text=text)
+        if len(self._content) > CONTENT_MAX:
+            self._content.pop(next(iter(self._content)))
+            self._unread_content += 1
+
+    def _resulted(self, frame: ReplayFrame) -> None:
+        tool = self._tools.get(str(frame.body.get("action_id")))
+        named = f"output of {tool}" if tool else "output"
+        text = spelled(frame.content.get("output"))
+        self._hold(Source("content", frame.seq, "/output", text, None, None, named, False))
+
+    def _answered(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
+        asked = tuple(_told(frame.seq, observed))
+        calls = tuple(tool_calls(observed.get("answer")))
+        self._answers = [*self._answers[-255:], _Answer(frame.seq, calls, asked)]
+        for source in asked:
+            if source.station == "content":
+                self._hold(source)
+
+    def _decided(self, frame: ReplayFrame) -> None:
+        seen = frame.content.get("frame")
+        action = (seen.get("action") if isinstance(seen, dict) else None) or {}
+        body = frame.body
+        id_, tool = str(body.get("action_id")), str(body.get("tool"))
+        if isinstance(seen, dict):
+            self._take_in(frame.seq, seen)
+        decision = frame.content.get("decision")
+        changed = decision.get("arguments") if isinstance(decision, dict) else None
+        asked, model = self._answer_for(tool, body.get("call_id"), id_)
+        request = self._asked or next((s for s in asked if s.station == "request"), None)
+        case = Case(
+            decision_id=str(body.get("decision_id")),
+            action_id=id_,
+            seq=frame.seq,
+            tool=tool,
+            arguments=action.get("arguments") or {},
+            changed=changed,
+            description=action.get("description"),
+            schema=action.get("schema"),
+            verdict=str(body.get("verdict")),
+            enforced=str(body.get("enforced")),
+            request=(request,) if request else (),
+            content=tuple(sorted(self._content.values(), key=_place)),
+            plan=(self._planned,) if self._planned else (),
+            model=model,
+            model_calls=len(self._answers),
+            gone=tuple(self._gone),
+            side_effects=tuple(action.get("side_effects") or ()),
+            unread=self._unread,
+            unread_content=self._unread_content,
+            stale=self._planned is not None and self._is_done(self._planned.tool, tool),
+        )
+        if self._action is None:
+            self._keep(id_, case)
+        elif self._action in (id_, case.decision_id, str(frame.seq)):
+            self._keep(self._action, case)
+        self._tools[id_] = tool
+        self._done.add(tool)
+        self._last = id_
+
+    def _take_in(self, seq: int, seen: dict[str, Any]) -> None:
+        """Request, plan and context ride inside a check; each counts from where it first was."""
+        request = seen.get("request") or {}
+        self._ask(seq, "/frame/request/user", request.get("user"))
+        if isinstance(planned := request.get("plan"), dict):
+            self._plan(seq, "/frame/request/plan", planned)
+        for place, item in enumerate(seen.get("context") or ()):
+            if isinstance(item, dict):
+                self._see(seq, f"/frame/context/{place}", item)
+
+    def _is_done(self, planned: str | None, tool: str) -> bool:
+        if planned is None or same_tool(planned, tool):
+            return False
+        return any(same_tool(planned, done) for done in self._done)
+
+    def _keep(self, name: str, case: Case) -> None:
+        self._cases[name] = case
+        while len(self._cases) > _CASES_MAX:
+            self._cases.pop(next(iter(self._cases)))
+
+    def _ask(self, seq: int, part: str, said: Any) -> None:
+        if isinstance(said, str) and said:
+            text = said[:TEXT_CHARS]
+            self._asked = Source("request", *self._since(text, seq, part), text)
+
+    def _plan(self, seq: int, part: str, planned: dict[str, Any]) -> None:
+        given, named = planned.get("arguments"), planned.get("tool")
+        text = _text(planned, "text")
+        arguments = given if isinstance(given, dict) else None
+        tool = named if isinstance(named, str) else None
+        said = msgspec.json.encode([text, arguments, tool], order="sorted").decode()
+        self._planned = Source("plan", *self._since(said, seq, part), text, arguments, tool)
+
+    def _since(self, said: str, seq: int, part: str) -> tuple[int, str]:
+        """Where something was said first, which later frames repeat."""
+        first = self._first.setdefault(said, (seq, part))
+        if len(self._first) > FIRSTS_MAX:
+            self._first.pop(next(iter(self._first)))
+        return first
+
+    def _answer_for(
+        self, tool: str, call_id: Any, action_id: str
+    ) -> tuple[tuple[Source, ...], Source | None]:
+        """The answer that proposed a call: by the provider's id, else the last of this tool."""
+        by_id = [
+            (answer, call)
+            for answer in self._answers
+            for call in answer.calls
+            if call_id is not None and call.id == call_id
+        ]
+        if by_id:
+            answer, call = by_id[-1]
+            return answer.asked, _proposed(answer.seq, call)
+        for answer in reversed(self._answers):
+            proposed = [call for call in answer.calls if same_tool(call.name, tool)]
+            if proposed:
+                # The second call of a tool after one answer is the second that it proposed.
+                key = (answer.seq, tool)
+                if action_id not in self._tools:
+                    self._taken[key] = self._taken.get(key, 0) + 1
+                place = min(self._taken.get(key, 1), len(proposed)) - 1
+                return answer.asked, _proposed(answer.seq, proposed[place])
+        last = self._answers[-1] if self._answers else None
+        if last is None:
+            return (), None
+        # An answer that proposed another tool is one from which this call departed.
+        other = next((call for call in last.calls if call.arguments is not None), None)
+        return last.asked, _proposed(last.seq, other) if other else None
+
+
+def _place(source: Source) -> tuple[int, str]:
+    return source.seq, source.part
+
+
+def spelled(value: Any) -> str:
+    """An output as text: lines of `name: value`, so that a value stands beside its label."""
+    if value is None or isinstance(value, str):
+        return (value or "")[:TEXT_CHARS]
+    lines: list[str] = []
+    stack: list[tuple[str, Any]] = [("", value)]
+    while stack and len(lines) < _LINES_MAX:
+        name, each = stack.pop()
+        if isinstance(each, dict):
+            stack += [(f"{name} {key}".strip(), below) for key, below in reversed(each.items())]
+        elif isinstance(each, list):
+            stack += [(name, below) for below in reversed(each)]
+        else:
+            written = each if isinstance(each, str) else msgspec.json.encode(each).decode()
+            lines.append(f"{name}: {written}" if name else written)
+    return "\n".join(lines)[:TEXT_CHARS]
+
+
+def _text(observed: dict[str, Any], name: str) -> str:
+    text = observed.get(name)
+    return text[:TEXT_CHARS] if isinstance(text, str) else ""
+
+
+def _proposed(seq: int, call: ToolCall) -> Source:
+    part = "/observation/answer" + pointers.write(call.steps)
+    return Source("model", seq, part, None, call.arguments, call.name)
+
+
+def _told(seq: int, observed: dict[str, Any]) -> Iterator[Source]:
+    """The last words of the user, and the tool outputs, that a model was given."""
+    messages = observed.get("messages")
+    user: Source | None = None
+    for place, message in enumerate(messages if isinstance(messages, list) else ()):
+        if not isinstance(message, dict):
+            continue
+        part = f"/observation/messages/{place}/content"
+        blocks = message.get("content")
+        if message.get("role") in ("tool", "function"):
+            yield Source("content", seq, part, spelled(blocks), name="tool output", trusted=False)
+        elif isinstance(blocks, str):
+            user = Source("request", seq, part, blocks[:TEXT_CHARS]) if _is_user(message) else user
+        for at, block in enumerate(blocks if isinstance(blocks, list) else ()):
+            if not isinstance(block, dict):
+                continue
+            inside = f"{part}/{at}"
+            if block.get("type") == "tool_result":
+                text = spelled(block.get("content"))
+                name = "tool output"
+                yield Source("content", seq, f"{inside}/content", text, name=name, trusted=False)
+            elif isinstance(block.get("text"), str) and _is_user(message):
+                user = Source("request", seq, f"{inside}/text", block["text"][:TEXT_CHARS])
+    if user is not None:
+        yield user
+
+
+def _is_user(message: dict[str, Any]) -> bool:
+    return message.get("role") == "user"
