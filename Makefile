@@ -46,7 +46,7 @@ train-intent: .venv/.train ## train the Intent Guard from its cases, the same to
 	$(BIN)/python -m benchmarks.intent.train
 
 eval-intent: .venv/.train ## the Intent Guard's figures, each source by a model that has not seen it
-	$(BIN)/python -m benchmarks.intent.evaluate --in-process
+	$(BIN)/python -m benchmarks.intent.evaluate
 
 test: setup dev .venv/.train lint types layers ## everything; what CI runs
 	$(BIN)/python -m pytest
