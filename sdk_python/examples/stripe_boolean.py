@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkrein import guard, run
+from checkrein import guard, record_model_call, run
 from telling import Story, tell
 
 TOOL = "stripe.create_charge_or_refund"
@@ -49,6 +49,11 @@ def main() -> dict[str, Any]:
             reasoning="The order is unpaid, so the customer is charged its total.",
         )
         call = {**PLANNED, "is_refund": True, "order": "9281"}
+        # What a model's client would record: the answer that the call was made from.
+        record_model_call(
+            messages=[{"role": "user", "content": ASKED}],
+            answer={"tool_calls": [{"name": TOOL, "arguments": call}]},
+        )
         story.attempt(r, TOOL, create_charge_or_refund, **call)
     return story.summary()
 
