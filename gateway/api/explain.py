@@ -12,7 +12,7 @@ from gateway.api.parts import Parts
 from gateway.api.runs import named_run, run_missing
 from gateway.errors import BadRequest, NotFound
 from gateway.replay.lineage.explaining import explained
-from gateway.replay.lineage.tracing import Explanation, UnknownPointer
+from gateway.replay.lineage.explanation import Explanation, UnknownPointer
 
 Action = Annotated[
     str,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gateway.api import freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
-from gateway.api.run_frames import After
 from gateway.api.runs import Limit, named_run, run_missing
-from gateway.errors import BadRequest
 from gateway.replay.breaking import BROKEN
 from gateway.replay.stepping import FRAMES_MAX, steps_of
 from gateway.replay.steps import Step
@@ -20,7 +18,10 @@ from gateway.replay.steps import Step
 class StepsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """The steps behind the frame of seq `after`."""
 
-    after: After = 0
+    after: Annotated[
+        int,
+        Meta(ge=0, lt=FRAMES_MAX, description="The seq to go on behind, among the first frames."),
+    ] = 0
     limit: Limit = 50
 
 
@@ -44,8 +45,6 @@ async def _list_steps(parts: Parts, call: Call) -> Answer:
     row = await parts.ledger.run(project_id, run_id)
     if row is None:
         raise run_missing(headers)
-    if query.after >= FRAMES_MAX:
-        raise BadRequest("bad_parameter", f"Steps are told of the first {FRAMES_MAX:,} frames.")
     secret = parts.keyring.run_secret
     page = await steps_of(parts.ledger, secret, project_id, run_id, query.after, query.limit)
     opens_on = page.broken if row["status"] in BROKEN else None

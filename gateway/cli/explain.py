@@ -12,7 +12,7 @@ from gateway.cli.record import mention, record
 from gateway.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from gateway.replay.lineage.tracing import Explanation, Finding, Step
+    from gateway.replay.lineage.explanation import Explanation, Finding, Step
 
 COLUMNS = ("", "station", "frame", "has", "evidence")
 
@@ -38,6 +38,7 @@ def explain(
 
     from gateway.replay.frames import ReplayFrame
     from gateway.replay.lineage import tracing
+    from gateway.replay.lineage.explanation import UnknownPointer
     from gateway.replay.lineage.trail import Trail
 
     source = record(data)
@@ -52,7 +53,7 @@ def explain(
         raise Failure(f"The run {run} has {what}.", f"checkrein replay {run}", ABSENT)
     try:
         found = tracing.explain(run_id, case, pointer)
-    except tracing.UnknownPointer as unknown:
+    except UnknownPointer as unknown:
         raise Failure(str(unknown), f"checkrein explain {run} {case.action_id}", USAGE) from None
     if screen.json:
         screen.answer(msgspec.to_builtins(found))
@@ -75,7 +76,8 @@ def _show(screen: Screen, found: Explanation) -> None:
 
 
 def _finding(screen: Screen, finding: Finding) -> None:
-    screen.title(finding.aspect or "fine", finding.pointer, finding.cause, "")
+    said = f"{finding.aspect}: {finding.cause}" if finding.aspect else finding.cause
+    screen.title("", said, finding.pointer, "")
     screen.section("why", (finding.why,))
     screen.section("sure", (finding.certainty,))
     if finding.candidates:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkrein import guard, observe, plan, retrieved, run
+from checkrein import guard, observe, plan, record_model_call, retrieved, run
 from telling import Story, planned, tell
 
 TOOL = "stripe.create_charge_or_refund"
@@ -53,6 +53,7 @@ def main() -> dict[str, Any]:
     with run(story.name, agent="billing-agent", request=ASKED) as r:
         story.run_id = r.id
         retrieved(RECORD, source="orders", trust="trusted")
+        record_model_call(messages=[{"role": "user", "content": ASKED}], answer=ANSWER)
         if planned():
             plan(ANSWER)
         observe(reasoning="The order is unpaid, so the customer is charged its total.")

@@ -47,6 +47,10 @@ def owned(live: Live) -> dict[str, str]:
     """A run, a decision and an approval that belong to the first project."""
     with live.client() as client:
         run = {"id": new_name(), "agent_id": "secret-agent"}
+        # One that went well before it, to be compared with.
+        good = {**run, "id": new_name()}
+        check(client, run=good)
+        client.post(f"/v1/runs/{good['id']}/end", json={"status": "succeeded"}).raise_for_status()
         reply = check(client, "stripe.pay", arguments={"amount": 7, "customer": "cus_x"}, run=run)
         assert client.get(f"/v1/approvals/{reply['approval']['id']}").status_code == 200
         return {

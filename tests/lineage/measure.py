@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from gateway.replay.frames import ReplayFrame
-from gateway.replay.lineage.tracing import Explanation, explain
+from gateway.replay.lineage.explanation import Explanation
+from gateway.replay.lineage.tracing import explain
 from gateway.replay.lineage.trail import Trail
 from tests.api.live import json, live_gateway
 from tests.lineage.recording import POLICY, Played, play

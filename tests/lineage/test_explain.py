@@ -239,8 +239,8 @@ def test_a_run_of_another_project_is_not_seen(live: Live, client: httpx2.Client)
 
 def test_a_modification_is_the_last_step(client: httpx2.Client) -> None:
     """What a rule put in a value's place is told beside what the agent asked for."""
+    from gateway.replay.lineage.sources import Case
     from gateway.replay.lineage.tracing import explain
-    from gateway.replay.lineage.trail import Case
 
     case = Case(
         *("dec_1", "act_1", 4, "bank.send", {"amount": 500}, {"amount": 100}, None, None),
@@ -250,3 +250,41 @@ def test_a_modification_is_the_last_step(client: httpx2.Client) -> None:
     found = explain("run_1", case, "/amount").findings[0]
 
     assert [(step.station, step.value) for step in found.path] == [("call", 500), ("policy", 100)]
+
+
+def test_a_call_of_the_codes_own_is_no_departure(client: httpx2.Client) -> None:
+    """What an answer proposed was done; the next call was not proposed, and nobody changed it."""
+    run = new_name()
+    asked = {"user": ASKED, "plan": PLAN}
+    answer = answered(PLANNED)
+    check(client, TOOL, arguments=PLANNED, run={"id": run}, events=[answer], request=asked)
+    told = check(client, "ledger.write", arguments={"note": "charged"}, run={"id": run})
+
+    found = explained(client, run, action=told["action_id"])
+
+    assert found["findings"] == []
+    assert any("none proposed this call" in each for each in found["missing"])
+
+
+def test_a_limit_that_is_kept_is_no_departure(client: httpx2.Client) -> None:
+    run = new_name()
+    asked = {"user": "promote the spring campaign, spend at most 100 USD"}
+    call = {"amount": 4000, "currency": "usd"}
+    check(client, "ads.buy", arguments=call, run={"id": run}, request=asked)
+
+    assert explained(client, run)["findings"] == []
+
+
+def test_an_address_that_nobody_said_is_told(client: httpx2.Client) -> None:
+    """S1-12: neither asked, nor planned, nor read anywhere: the model made it up."""
+    run = new_name()
+    asked = {"user": "Send the report to the support team", "plan": {"text": "Send the report."}}
+    call = {"to": "team@elsewhere.example", "subject": "Report"}
+    answer = answered(call, "email.send")
+    check(client, "email.send", arguments=call, run={"id": run}, request=asked, events=[answer])
+
+    found = first(client, run)
+
+    assert (found["pointer"], found["cause"]) == ("/action/arguments/to", "model_against_plan")
+    assert (found["expected"], found["aspect"]) == (None, "recipient")
+    assert "nothing that was recorded before says" in found["why"]

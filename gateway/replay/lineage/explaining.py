@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from gateway.replay.lineage.tracing import Explanation, explain
+from gateway.replay.lineage.explanation import Explanation
+from gateway.replay.lineage.tracing import explain
 from gateway.replay.lineage.trail import Trail
 from gateway.replay.opening import OpenSecret
 from gateway.replay.walking import walk

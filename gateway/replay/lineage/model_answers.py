@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 NODES: Final = 2_000
-TEXT_CHARS: Final = 65_536
+JSON_CHARS: Final = 65_536
 _ARGUMENTS: Final = ("arguments", "input", "args", "parameters")
 _IDS: Final = ("call_id", "id", "tool_call_id", "tool_use_id")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9]+")
@@ -76,7 +76,7 @@ def _call(value: dict[str, Any], steps: tuple[str, ...], id_: str | None) -> Too
 
 def _opened(value: Any) -> Any:
     """A JSON text as what it says; anything else as it is."""
-    if not isinstance(value, str) or len(value) > TEXT_CHARS or value[:1] not in "{[":
+    if not isinstance(value, str) or len(value) > JSON_CHARS or value[:1] not in "{[":
         return value
     try:
         return msgspec.json.decode(value)

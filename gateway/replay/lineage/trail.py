@@ -6,75 +6,32 @@ frame is kept once, with the first frame that had it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain import pointers
 from gateway.replay.breaking import Breaking
 from gateway.replay.frames import ReplayFrame
 from gateway.replay.lineage.model_answers import ToolCall, same_tool, tool_calls
+from gateway.replay.lineage.sources import (
+    TEXT_CHARS,
+    Case,
+    Source,
+    place_of,
+    proposed,
+    spelled,
+    text_of,
+    told_to,
+)
 
-Station = Literal["request", "content", "plan", "model", "call", "policy"]
 GONE_MAX: Final = 32
 FIRSTS_MAX: Final = 512
 # So many contents, the newest, are looked at for one call: what is read is bounded.
 CONTENT_MAX: Final = 64
-TEXT_CHARS: Final = 16_384
-_LINES_MAX: Final = 400
 _CASES_MAX: Final = 5_000
 _USER: Final = ("message", "user")
-
-
-class Source(Struct, frozen=True):
-    """Something that was said before the call, and where the record has it.
-
-    `part` is a JSON Pointer into the content of frame `seq`. Structured sources have `arguments`.
-    `name` is what the content was called; `trusted` what its sender said of it.
-    """
-
-    station: Station
-    seq: int
-    part: str
-    text: str | None = None
-    arguments: dict[str, Any] | None = None
-    tool: str | None = None
-    name: str | None = None
-    trusted: bool = True
-
-
-class Case(Struct, frozen=True):
-    """A decided call with everything that came before it.
-
-    `model` is the answer that proposed it; `model_calls` counts the answers that were recorded.
-    `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
-    called already, so it says nothing of this call. `unread` frames and `unread_content` were
-    left out, because there were too many.
-    """
-
-    decision_id: str
-    action_id: str
-    seq: int
-    tool: str
-    arguments: dict[str, Any]
-    changed: dict[str, Any] | None
-    description: str | None
-    schema: dict[str, Any] | None
-    verdict: str
-    enforced: str
-    request: tuple[Source, ...]
-    content: tuple[Source, ...]
-    plan: tuple[Source, ...]
-    model: Source | None
-    model_calls: int
-    gone: tuple[str, ...]
-    stale: bool = False
-    side_effects: tuple[str, ...] = ()
-    unread: int = 0
-    unread_content: int = 0
 
 
 class _Answer(Struct, frozen=True):
@@ -162,7 +119,7 @@ class Trail:
         self._hold(Source("content", frame.seq, "/output", text, None, None, named, False))
 
     def _answered(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
-        asked = tuple(_told(frame.seq, observed))
+        asked = tuple(told_to(frame.seq, observed))
         calls = tuple(tool_calls(observed.get("answer")))
         self._answers = [*self._answers[-255:], _Answer(frame.seq, calls, asked)]
         for source in asked:
@@ -192,7 +149,7 @@ class Trail:
             verdict=str(body.get("verdict")),
             enforced=str(body.get("enforced")),
             request=(request,) if request else (),
-            content=tuple(sorted(self._content.values(), key=_place)),
+            content=tuple(sorted(self._content.values(), key=place_of)),
             plan=(self._planned,) if self._planned else (),
             model=model,
             model_calls=len(self._answers),
@@ -237,7 +194,7 @@ class Trail:
 
     def _plan(self, seq: int, part: str, planned: dict[str, Any]) -> None:
         given, named = planned.get("arguments"), planned.get("tool")
-        text = _text(planned, "text")
+        text = text_of(planned, "text")
         arguments = given if isinstance(given, dict) else None
         tool = named if isinstance(named, str) else None
         said = msgspec.json.encode([text, arguments, tool], order="sorted").decode()
@@ -262,82 +219,22 @@ class Trail:
         ]
         if by_id:
             answer, call = by_id[-1]
-            return answer.asked, _proposed(answer.seq, call)
+            return answer.asked, proposed(answer.seq, call)
         for answer in reversed(self._answers):
-            proposed = [call for call in answer.calls if same_tool(call.name, tool)]
-            if proposed:
+            calls = [call for call in answer.calls if same_tool(call.name, tool)]
+            if calls:
                 # The second call of a tool after one answer is the second that it proposed.
                 key = (answer.seq, tool)
                 if action_id not in self._tools:
                     self._taken[key] = self._taken.get(key, 0) + 1
-                place = min(self._taken.get(key, 1), len(proposed)) - 1
-                return answer.asked, _proposed(answer.seq, proposed[place])
+                place = min(self._taken.get(key, 1), len(calls)) - 1
+                return answer.asked, proposed(answer.seq, calls[place])
         last = self._answers[-1] if self._answers else None
         if last is None:
             return (), None
+        if any(seq == last.seq for seq, _ in self._taken):
+            # What it proposed was done: this call is the code's own.
+            return last.asked, None
         # An answer that proposed another tool is one from which this call departed.
         other = next((call for call in last.calls if call.arguments is not None), None)
-        return last.asked, _proposed(last.seq, other) if other else None
-
-
-def _place(source: Source) -> tuple[int, str]:
-    return source.seq, source.part
-
-
-def spelled(value: Any) -> str:
-    """An output as text: lines of `name: value`, so that a value stands beside its label."""
-    if value is None or isinstance(value, str):
-        return (value or "")[:TEXT_CHARS]
-    lines: list[str] = []
-    stack: list[tuple[str, Any]] = [("", value)]
-    while stack and len(lines) < _LINES_MAX:
-        name, each = stack.pop()
-        if isinstance(each, dict):
-            stack += [(f"{name} {key}".strip(), below) for key, below in reversed(each.items())]
-        elif isinstance(each, list):
-            stack += [(name, below) for below in reversed(each)]
-        else:
-            written = each if isinstance(each, str) else msgspec.json.encode(each).decode()
-            lines.append(f"{name}: {written}" if name else written)
-    return "\n".join(lines)[:TEXT_CHARS]
-
-
-def _text(observed: dict[str, Any], name: str) -> str:
-    text = observed.get(name)
-    return text[:TEXT_CHARS] if isinstance(text, str) else ""
-
-
-def _proposed(seq: int, call: ToolCall) -> Source:
-    part = "/observation/answer" + pointers.write(call.steps)
-    return Source("model", seq, part, None, call.arguments, call.name)
-
-
-def _told(seq: int, observed: dict[str, Any]) -> Iterator[Source]:
-    """The last words of the user, and the tool outputs, that a model was given."""
-    messages = observed.get("messages")
-    user: Source | None = None
-    for place, message in enumerate(messages if isinstance(messages, list) else ()):
-        if not isinstance(message, dict):
-            continue
-        part = f"/observation/messages/{place}/content"
-        blocks = message.get("content")
-        if message.get("role") in ("tool", "function"):
-            yield Source("content", seq, part, spelled(blocks), name="tool output", trusted=False)
-        elif isinstance(blocks, str):
-            user = Source("request", seq, part, blocks[:TEXT_CHARS]) if _is_user(message) else user
-        for at, block in enumerate(blocks if isinstance(blocks, list) else ()):
-            if not isinstance(block, dict):
-                continue
-            inside = f"{part}/{at}"
-            if block.get("type") == "tool_result":
-                text = spelled(block.get("content"))
-                name = "tool output"
-                yield Source("content", seq, f"{inside}/content", text, name=name, trusted=False)
-            elif isinstance(block.get("text"), str) and _is_user(message):
-                user = Source("request", seq, f"{inside}/text", block["text"][:TEXT_CHARS])
-    if user is not None:
-        yield user
-
-
-def _is_user(message: dict[str, Any]) -> bool:
-    return message.get("role") == "user"
+        return last.asked, proposed(last.seq, other) if other else None

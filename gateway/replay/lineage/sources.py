@@ -1,0 +1,127 @@
+"""What may be said before a call, and the call with all that was: where the record has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway.domain import pointers
+from gateway.replay.lineage.model_answers import ToolCall
+
+Station = Literal["request", "content", "plan", "model", "call", "policy"]
+TEXT_CHARS: Final = 16_384
+_LINES_MAX: Final = 400
+
+
+class Source(Struct, frozen=True):
+    """Something that was said before the call, and where the record has it.
+
+    `part` is a JSON Pointer into the content of frame `seq`. Structured sources have `arguments`.
+    `name` is what the content was called; `trusted` what its sender said of it.
+    """
+
+    station: Station
+    seq: int
+    part: str
+    text: str | None = None
+    arguments: dict[str, Any] | None = None
+    tool: str | None = None
+    name: str | None = None
+    trusted: bool = True
+
+
+class Case(Struct, frozen=True):
+    """A decided call with everything that came before it.
+
+    `model` is the answer that proposed it; `model_calls` counts the answers that were recorded.
+    `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
+    called already, so it says nothing of this call. `unread` frames and `unread_content` were
+    left out, because there were too many.
+    """
+
+    decision_id: str
+    action_id: str
+    seq: int
+    tool: str
+    arguments: dict[str, Any]
+    changed: dict[str, Any] | None
+    description: str | None
+    schema: dict[str, Any] | None
+    verdict: str
+    enforced: str
+    request: tuple[Source, ...]
+    content: tuple[Source, ...]
+    plan: tuple[Source, ...]
+    model: Source | None
+    model_calls: int
+    gone: tuple[str, ...]
+    stale: bool = False
+    side_effects: tuple[str, ...] = ()
+    unread: int = 0
+    unread_content: int = 0
+
+
+def place_of(source: Source) -> tuple[int, str]:
+    return source.seq, source.part
+
+
+def spelled(value: Any) -> str:
+    """An output as text: lines of `name: value`, so that a value stands beside its label."""
+    if value is None or isinstance(value, str):
+        return (value or "")[:TEXT_CHARS]
+    lines: list[str] = []
+    stack: list[tuple[str, Any]] = [("", value)]
+    while stack and len(lines) < _LINES_MAX:
+        name, each = stack.pop()
+        if isinstance(each, dict):
+            stack += [(f"{name} {key}".strip(), below) for key, below in reversed(each.items())]
+        elif isinstance(each, list):
+            stack += [(name, below) for below in reversed(each)]
+        else:
+            written = each if isinstance(each, str) else msgspec.json.encode(each).decode()
+            lines.append(f"{name}: {written}" if name else written)
+    return "\n".join(lines)[:TEXT_CHARS]
+
+
+def text_of(observed: dict[str, Any], name: str) -> str:
+    text = observed.get(name)
+    return text[:TEXT_CHARS] if isinstance(text, str) else ""
+
+
+def proposed(seq: int, call: ToolCall) -> Source:
+    part = "/observation/answer" + pointers.write(call.steps)
+    return Source("model", seq, part, None, call.arguments, call.name)
+
+
+def told_to(seq: int, observed: dict[str, Any]) -> Iterator[Source]:
+    """The last words of the user, and the tool outputs, that a model was given."""
+    messages = observed.get("messages")
+    user: Source | None = None
+    for place, message in enumerate(messages if isinstance(messages, list) else ()):
+        if not isinstance(message, dict):
+            continue
+        part = f"/observation/messages/{place}/content"
+        blocks = message.get("content")
+        if message.get("role") in ("tool", "function"):
+            yield Source("content", seq, part, spelled(blocks), name="tool output", trusted=False)
+        elif isinstance(blocks, str):
+            user = Source("request", seq, part, blocks[:TEXT_CHARS]) if _is_user(message) else user
+        for at, block in enumerate(blocks if isinstance(blocks, list) else ()):
+            if not isinstance(block, dict):
+                continue
+            inside = f"{part}/{at}"
+            if block.get("type") == "tool_result":
+                text = spelled(block.get("content"))
+                name = "tool output"
+                yield Source("content", seq, f"{inside}/content", text, name=name, trusted=False)
+            elif isinstance(block.get("text"), str) and _is_user(message):
+                user = Source("request", seq, f"{inside}/text", block["text"][:TEXT_CHARS])
+    if user is not None:
+        yield user
+
+
+def _is_user(message: dict[str, Any]) -> bool:
+    return message.get("role") == "user"
