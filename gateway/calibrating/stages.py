@@ -67,5 +67,6 @@ def _name(
     if labels < 200 or misaligned < 30:
         return "project", f"{labels} labels, {misaligned} misaligned; a refit needs 200 and 30"
     if labels < 1000:
-        return "refit", f"{labels} labels; an isotonic table needs 1,000"
+        text = "enough to refit the trees, which is not built: calibrated as before"
+        return "refit", f"{text}; an isotonic table needs 1,000 labels"
     return "isotonic", "there is no further stage"

@@ -154,3 +154,32 @@ def test_nothing_crosses_projects(live: Live, ids: list[str]) -> None:
 
     assert ours == pytest.approx(SCORES[190], abs=0.01)
     assert theirs > 0.9
+
+
+def test_what_an_sdk_reports_is_its_keys_label(live: Live) -> None:
+    """S1-27: as `record_feedback` does; from a key that is bound to an agent it teaches nothing."""
+    with live.client("check") as sdk, live.client("bound") as bound, live.client() as client:
+        run = {"id": new_name()}
+        ours = check(sdk, run=run, request={"user": "Read the notes."})
+        own = {"id": new_name(), "agent_id": "support-bot"}
+        theirs = check(bound, run=own, request={"user": "Read the notes."})
+        for asking, decision, where in ((sdk, ours, run), (bound, theirs, own)):
+            event = {
+                "type": "feedback",
+                "label": "false_alarm",
+                "comment": "It was asked for.",
+                "decision_id": decision["decision_id"],
+            }
+            given = asking.post("/v1/events", json={"run": where, "events": [event]})
+            assert given.status_code == 200, given.text
+        found = until(
+            client,
+            "/v1/intent/labels",
+            lambda f: any(each["decision_id"] == ours["decision_id"] for each in f["labels"]),
+        )
+
+    labels = {each["decision_id"]: each for each in found["labels"]}
+    row = labels[ours["decision_id"]]
+    assert (row["label"], row["comment"]) == ("false_alarm", "It was asked for.")
+    assert row["labeller"] == live.keys["check"].split("_")[2]
+    assert theirs["decision_id"] not in labels
