@@ -172,14 +172,20 @@ def test_what_an_sdk_reports_is_its_keys_label(live: Live) -> None:
             }
             given = asking.post("/v1/events", json={"run": where, "events": [event]})
             assert given.status_code == 200, given.text
+        # What comes behind it in the same run is there only when it is.
+        path = f"/v1/decisions/{theirs['decision_id']}/feedback"
+        assert client.post(path, json={"label": "missed"}).status_code == 200
+        wanted = {ours["decision_id"], theirs["decision_id"]}
         found = until(
             client,
             "/v1/intent/labels",
-            lambda f: any(each["decision_id"] == ours["decision_id"] for each in f["labels"]),
+            lambda f: wanted <= {each["decision_id"] for each in f["labels"]},
         )
 
-    labels = {each["decision_id"]: each for each in found["labels"]}
-    row = labels[ours["decision_id"]]
-    assert (row["label"], row["comment"]) == ("false_alarm", "It was asked for.")
-    assert row["labeller"] == live.keys["check"].split("_")[2]
-    assert theirs["decision_id"] not in labels
+    keys = {name: text.split("_")[2] for name, text in live.keys.items()}
+    rows = [each for each in found["labels"] if each["decision_id"] in wanted]
+    assert {(each["decision_id"], each["labeller"], each["label"]) for each in rows} == {
+        (ours["decision_id"], keys["check"], "false_alarm"),
+        (theirs["decision_id"], keys["full"], "missed"),
+    }
+    assert {each["comment"] for each in rows} == {"It was asked for.", None}
