@@ -18,9 +18,9 @@ class Stage(Struct, frozen=True):
 
     `global`: the shipped calibration alone. `shift`: a shift, held near it. `project`: a threshold
     from labels, and a calibration of two numbers. `refit`: enough to train with, which nothing
-    here does. `isotonic`: enough for a table. `reason` says what the next one lacks. `labellers`
-    gave ten labels or more; `effective` is how many labels count once none of them outweighs the
-    others.
+    here does: two numbers as before. `isotonic`: enough for a table in their place. `reason` says
+    what the next one lacks. `labellers` gave ten labels or more; `effective` is how many labels
+    count once none of them outweighs the others.
     """
 
     name: Name
