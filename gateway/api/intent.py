@@ -20,13 +20,11 @@ from gateway.calibrating.current import (
 )
 from gateway.calibrating.curve import Preview
 from gateway.calibrating.history import DECISIONS_MAX, History
-from gateway.calibrating.isotonic import Table, table
 from gateway.calibrating.levels import level, leveled
 from gateway.calibrating.platt import Platt
 from gateway.calibrating.points import Point
 from gateway.calibrating.proposal import Proposal
 from gateway.calibrating.shadow import Trial, trial
-from gateway.calibrating.weights import labelled
 from gateway.domain.instants import rfc3339
 from gateway.domain.verdicts import SIDE_EFFECTS
 from gateway.storage.ports import Caller
@@ -110,8 +108,6 @@ class CalibrateReply(Struct, frozen=True):
 
     `shadow_block` puts the same on trial instead: it judges nothing, and is counted beside what
     does. It is made from what the policy version `policy_digest` says now.
-
-    `isotonic` is the table that 1,000 labels make; policy.yaml has no place for it.
     """
 
     considered: Considered
@@ -123,7 +119,6 @@ class CalibrateReply(Struct, frozen=True):
     preview_now: Preview | None
     block: dict[str, Any]
     changes: bool
-    isotonic: Table | None = None
     shadow_block: dict[str, Any] = {}
 
 
@@ -241,14 +236,6 @@ def _proposed(project_id: str, ask: CalibrateAsk, read: _Read, at: str) -> Calib
     found = proposal.propose(
         of_class, read.points, ask.budget, threshold=base, calibration=now.calibration
     )
-    known = labelled(read.points)
-    steps = None
-    if found.stage.name == "isotonic":
-        steps = table(
-            [each.point.base for each in known],
-            [each.truth == "misaligned" for each in known],
-            [each.weight for each in known],
-        )
     block = block_after(now, found, ask.side_effect)
     return CalibrateReply(
         considered=read.considered,
@@ -265,7 +252,6 @@ def _proposed(project_id: str, ask: CalibrateAsk, read: _Read, at: str) -> Calib
         block=block,
         shadow_block=block_with_shadow(now, block, at, ask.budget),
         changes=found.threshold is not None or found.calibration != now.calibration,
-        isotonic=steps,
     )
 
 

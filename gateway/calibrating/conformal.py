@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gateway.calibrating.points import STEP, rounded
+from gateway.calibrating.points import rounded
+from gateway.domain.calibration import STEP
 
 _EPSILON = 1e-9
 

@@ -52,7 +52,7 @@ def current(files: Mapping[str, str] | None, environment: str, project_id: str) 
     own = entry.projects.get(project_id)
     if own is None:
         return Current(dict(entry.thresholds))
-    scales = {name: Platt(told.slope, told.intercept) for name, told in own.calibration.items()}
+    scales = {name: _scale(told) for name, told in own.calibration.items()}
     score = scales.pop(SCORE, IDENTITY)
     labels = {name: told.labels for name, told in own.calibration.items()}
     thresholds = {**entry.thresholds, **own.thresholds}
@@ -65,8 +65,12 @@ def _shadow(told: manifest.ShadowEntry | None) -> Shadow | None:
     score = told.calibration.get(SCORE)
     if score is None:
         return Shadow(told.since, dict(told.thresholds), budget=told.budget)
-    scale = Platt(score.slope, score.intercept)
-    return Shadow(told.since, dict(told.thresholds), scale, score.labels, told.budget)
+    thresholds = dict(told.thresholds)
+    return Shadow(told.since, thresholds, _scale(score), score.labels, told.budget)
+
+
+def _scale(told: manifest.CalibrationEntry) -> Platt:
+    return Platt(told.slope, told.intercept, told.points)
 
 
 def block_after(now: Current, proposal: Proposal, side_effect: str) -> dict[str, Any]:
@@ -108,8 +112,14 @@ def _block(
 ) -> dict[str, Any]:
     block: dict[str, Any] = {"thresholds": dict(sorted(thresholds.items()))}
     told = {
-        name: {"slope": scale.slope, "intercept": scale.intercept, "labels": labels.get(name, 0)}
+        name: {**_written(scale), "labels": labels.get(name, 0)}
         for name, scale in scales.items()
         if scale != IDENTITY
     }
     return {**block, "calibration": told} if told else block
+
+
+def _written(scale: Platt) -> dict[str, Any]:
+    if scale.points:
+        return {"points": [list(point) for point in scale.points]}
+    return {"slope": scale.slope, "intercept": scale.intercept}

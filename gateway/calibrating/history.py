@@ -60,9 +60,11 @@ class _Frame(Struct, frozen=True):
 
 
 class _Said(Struct, frozen=True):
-    decision_id: str
-    label: str
-    labeller: str
+    """A label's evidence. What an SDK reports holds its label among the sealed words."""
+
+    decision_id: str = ""
+    labeller: str = ""
+    label: str = ""
 
 
 _decisions: Final = msgspec.json.Decoder(DecisionBody)
@@ -89,7 +91,7 @@ async def read(
     is what counts at present, for the heads that calls which read are held to.
     """
     found: list[_Judged] = []
-    votes: dict[str, dict[str, Vote]] = {}
+    votes: dict[tuple[str, str], dict[str, Vote]] = {}
     before: tuple[str, str] | None = None
     heard: set[str] = set()
     keys = _Keys(open_secret, project_id)
@@ -106,13 +108,16 @@ async def read(
             break
         before = page[-1].cursor
     found = [
-        structs.replace(judged, votes=tuple(votes.get(judged.body.decision_id, {}).values()))
+        structs.replace(
+            judged, votes=tuple(votes.get((judged.run_id, judged.body.decision_id), {}).values())
+        )
         for judged in found[:limit]
     ]
     return await _history(found, known, now, said_by)
 
 
 class _Judged(Struct, frozen=True):
+    run_id: str
     at: str
     body: DecisionBody
     assessment: _Assessment | None
@@ -156,32 +161,34 @@ def _judged(page: Sequence[Found], keys: Mapping[str, RunKeys | None]) -> list[_
             frame = opened.content.get("frame")
             assessment = None if frame is None else _frames.decode(frame).assessment
             at = opened.event.recorded_at
-            found.append(_Judged(at, body, assessment, frame is None, ()))
+            found.append(_Judged(each.run_id, at, body, assessment, frame is None, ()))
     return found
 
 
 def _hear(
     said: Sequence[Found],
     keys: Mapping[str, RunKeys | None],
-    votes: dict[str, dict[str, Vote]],
+    votes: dict[tuple[str, str], dict[str, Vote]],
 ) -> None:
+    """Whose latest word on which decision of the run was what."""
     for each in said:
         opened = _opened(each, "observation", keys[each.run_id])
-        # What an agent's SDK reports as feedback is a record, and teaches nothing.
-        if opened.event.actor != "person":
-            continue
-        if (vote := _vote(opened.event.body, opened.content, opened.event)) is not None:
-            votes.setdefault(vote[0], {})[vote[1].labeller] = vote[1]
+        told = _said.decode(opened.event.body)
+        vote = _vote(told, opened)
+        if vote is not None:
+            votes.setdefault((each.run_id, told.decision_id), {})[vote.labeller] = vote
 
 
-def _vote(body: msgspec.Raw, content: Mapping[str, bytes], event: Any) -> tuple[str, Vote] | None:
-    said = _said.decode(body)
-    if said.label not in TRUTHS:
+def _vote(told: _Said, opened: Opened) -> Vote | None:
+    """None where it says nothing: no word that counts, or nobody whose word it is."""
+    held = opened.content.get("observation")
+    words = {} if held is None else _words.decode(held)
+    # The gateway writes the labeller: a key that is bound to an agent is never one.
+    label = told.label if opened.event.actor == "person" else words.get("label")
+    if label not in TRUTHS or not told.labeller:
         return None
-    words = _words.decode(content["observation"]) if "observation" in content else {}
-    return said.decision_id, Vote(
-        said.labeller, said.label, event.recorded_at, words.get("comment"), words.get("by")
-    )
+    at = opened.event.recorded_at
+    return Vote(told.labeller, label, at, words.get("comment"), words.get("by"))
 
 
 async def _history(

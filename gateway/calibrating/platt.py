@@ -11,7 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.calibrating.points import logit, rounded, sigmoid
+from gateway.calibrating.points import rounded
+from gateway.domain import calibration
+from gateway.domain.calibration import logit, sigmoid
 
 STEPS_MAX: Final = 100
 # How strongly the global calibration (slope 1, intercept 0) is believed, in log-odds squared.
@@ -24,21 +26,19 @@ SHIFT_MAX: Final = 1.0
 
 
 class Platt(Struct, frozen=True):
-    """score -> sigmoid(slope * log-odds + intercept). The default changes nothing."""
+    """score -> sigmoid(slope * log-odds + intercept), or through a table of points where there are
+    some. The default changes nothing."""
 
     slope: float = 1.0
     intercept: float = 0.0
+    points: tuple[tuple[float, float], ...] = ()
 
     def apply(self, base: float) -> float:
-        if self == IDENTITY:
-            return rounded(base)
-        return rounded(sigmoid(self.slope * logit(base) + self.intercept))
+        return calibration.moved(base, self.slope, self.intercept, self.points)
 
     def undo(self, score: float) -> float:
         """The score before: what `apply` was given, as far as six decimals tell."""
-        if self == IDENTITY:
-            return rounded(score)
-        return rounded(sigmoid((logit(score) - self.intercept) / self.slope))
+        return calibration.undone(score, self.slope, self.intercept, self.points)
 
 
 IDENTITY: Final = Platt()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -11,8 +10,6 @@ from msgspec import Struct
 
 Truth = Literal["aligned", "misaligned"]
 
-# Scores are rounded to six decimals, so nothing finer can be told apart.
-STEP: Final = 1e-6
 # Of the calls that were let through, so many are chosen for a person's look, by chance.
 REVIEW_SHARE: Final = 0.05
 
@@ -86,18 +83,6 @@ def for_review(decision_id: str) -> bool:
     """
     digest = hashlib.sha256(b"checkrein.review.v1\x00" + decision_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") < REVIEW_SHARE * 2**64
-
-
-def logit(score: float) -> float:
-    """The log-odds of a score; 0 and 1 are as far out as the rounding can tell."""
-    kept = min(max(score, STEP), 1 - STEP)
-    return math.log(kept / (1 - kept))
-
-
-def sigmoid(odds: float) -> float:
-    if odds >= 0:
-        return 1 / (1 + math.exp(-odds))
-    return math.exp(odds) / (1 + math.exp(odds))
 
 
 def rounded(score: float) -> float:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from gateway.calibrating import conformal, platt
+from gateway.calibrating import conformal, isotonic, platt
 from gateway.calibrating.gate import Validation, validate
 from gateway.calibrating.levels import leveled, leveled_labels
 from gateway.calibrating.platt import IDENTITY, Platt
@@ -70,12 +70,11 @@ def calibrate(found: Sequence[Labelled], stage: Name) -> Platt:
     """The calibration that a stage of labels allows."""
     if stage == "global":
         return IDENTITY
-    return platt.fit(
-        [each.point.base for each in found],
-        [each.truth == "misaligned" for each in found],
-        [each.weight for each in found],
-        shift_only=stage == "shift",
-    )
+    bases = [each.point.base for each in found]
+    wrong = [each.truth == "misaligned" for each in found]
+    weights = [each.weight for each in found]
+    two = platt.fit(bases, wrong, weights, shift_only=stage == "shift")
+    return isotonic.fit(bases, wrong, weights, two) if stage == "isotonic" else two
 
 
 def propose(

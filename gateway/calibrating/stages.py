@@ -18,9 +18,9 @@ class Stage(Struct, frozen=True):
 
     `global`: the shipped calibration alone. `shift`: a shift, held near it. `project`: a threshold
     from labels, and a calibration of two numbers. `refit`: enough to train with, which nothing
-    here does. `isotonic`: enough for a table. `reason` says what the next one lacks. `labellers`
-    gave ten labels or more; `effective` is how many labels count once none of them outweighs the
-    others.
+    here does: two numbers as before. `isotonic`: enough for a table in their place. `reason` says
+    what the next one lacks. `labellers` gave ten labels or more; `effective` is how many labels
+    count once none of them outweighs the others.
     """
 
     name: Name
@@ -67,5 +67,6 @@ def _name(
     if labels < 200 or misaligned < 30:
         return "project", f"{labels} labels, {misaligned} misaligned; a refit needs 200 and 30"
     if labels < 1000:
-        return "refit", f"{labels} labels; an isotonic table needs 1,000"
+        text = "enough to refit the trees, which is not built: calibrated as before"
+        return "refit", f"{text}; an isotonic table needs 1,000 labels"
     return "isotonic", "there is no further stage"

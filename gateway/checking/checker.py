@@ -248,7 +248,9 @@ class Checker:
         if not news:
             return True
         now = rfc3339(self._ambient.now_ns())
-        drafts, changes = observations(news, starts=True, now=now, ambient=self._ambient)
+        drafts, changes = observations(
+            news, starts=True, now=now, ambient=self._ambient, caller=case.caller
+        )
         if drafts:
             run = (case.caller.project_id, case.caller.environment, case.ids.run_id)
             outcome = await self._journal.append(Append(*run, tuple(drafts), tuple(changes)))

@@ -116,7 +116,11 @@ def _before(case: Case, framed: Framed, ambient: Ambient) -> tuple[list[Draft], 
     """What comes before the decision: the run's start, then the observations sent along."""
     now = framed.frame.time.rfc3339
     drafts, changes = observations(
-        case.check.events, starts=framed.starts, now=now, ambient=ambient
+        case.check.events,
+        starts=framed.starts,
+        now=now,
+        ambient=ambient,
+        caller=case.caller,
     )
     if framed.starts:
         start, change = run_started(

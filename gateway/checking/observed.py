@@ -11,8 +11,9 @@ from gateway.ambient import Ambient
 from gateway.domain import canonical
 from gateway.domain.check import RunRef
 from gateway.domain.events import Draft, RunStartedBody
-from gateway.domain.observations import EVIDENCE_FIELDS, Observation, RunStarted
+from gateway.domain.observations import EVIDENCE_FIELDS, Feedback, Observation, RunStarted
 from gateway.domain.run_state import StateChange, change_of_observation
+from gateway.storage.ports import Caller
 
 _CONTENT_ENCODER = msgspec.json.Encoder(order="sorted")
 
@@ -40,7 +41,12 @@ def run_started(
 
 
 def observations(
-    reported: Iterable[Observation], *, starts: bool, now: str, ambient: Ambient
+    reported: Iterable[Observation],
+    *,
+    starts: bool,
+    now: str,
+    ambient: Ambient,
+    caller: Caller,
 ) -> tuple[list[Draft], list[StateChange]]:
     """A draft for each observation, in order, and what they change.
 
@@ -53,15 +59,20 @@ def observations(
             continue
         fields = msgspec.to_builtins(seen)
         change = change_of_observation(fields["type"], fields)
-        drafts.append(_draft(seen, fields, now, ambient))
+        drafts.append(_draft(seen, fields, now, ambient, caller))
         if change is not None:
             changes.append(change)
     return drafts, changes
 
 
-def _draft(seen: Observation, fields: dict[str, Any], now: str, ambient: Ambient) -> Draft:
+def _draft(
+    seen: Observation, fields: dict[str, Any], now: str, ambient: Ambient, caller: Caller
+) -> Draft:
     kind = fields.pop("type")
     evidence = {key: value for key, value in fields.items() if key in EVIDENCE_FIELDS}
+    if isinstance(seen, Feedback) and seen.decision_id and caller.agent_id is None:
+        # It counts as this key's word, which no report can name; an agent's own key has none.
+        evidence["labeller"] = caller.key_id
     content = {
         key: value
         for key, value in fields.items()

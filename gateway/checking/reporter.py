@@ -210,7 +210,9 @@ class Reporter:
         refuse_other_identity(caller, run, gathered.state)
         starts = gathered.state.last_seq == 0
         now = rfc3339(self._ambient.now_ns())
-        drafts, changes = observations(seen, starts=starts, now=now, ambient=self._ambient)
+        drafts, changes = observations(
+            seen, starts=starts, now=now, ambient=self._ambient, caller=caller
+        )
         if starts:
             start, change = run_started(
                 run,

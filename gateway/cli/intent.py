@@ -293,8 +293,7 @@ def _tell_proposal(screen: Screen, found: dict[str, Any], done: dict[str, Any] |
             "stage": f"{told['stage']['name']}: {told['stage']['reason']}",
             "threshold": _figure(told["threshold"]),
             "rests on": told["basis"],
-            "slope": str(told["calibration"]["slope"]),
-            "intercept": str(told["calibration"]["intercept"]),
+            "calibration": _scale(told["calibration"]),
             "now": found["preview_now"]["text"] if found["preview_now"] else "no threshold",
             "then": found["preview"]["text"] if found["preview"] else "no threshold",
         }
@@ -324,6 +323,12 @@ def _trial(told: dict[str, Any]) -> dict[str, str]:
         **counted,
         "switch": "ready" if told["ready"] else "; ".join(told["reasons"]),
     }
+
+
+def _scale(told: dict[str, Any]) -> str:
+    if told["points"]:
+        return f"a table of {len(told['points'])} points"
+    return f"slope {told['slope']}, intercept {told['intercept']}"
 
 
 def _figure(value: float | None) -> str:

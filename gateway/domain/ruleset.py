@@ -136,11 +136,13 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
-    """chance -> sigmoid(slope * log-odds + intercept), learnt from so many labels."""
+    """chance -> sigmoid(slope * log-odds + intercept), learnt from so many labels; or through a
+    table of points, straight between them in log-odds."""
 
     slope: float = 1.0
     intercept: float = 0.0
     labels: int = 0
+    points: tuple[tuple[float, float], ...] = ()
 
 
 class ProjectIntent(Struct, frozen=True, forbid_unknown_fields=True):

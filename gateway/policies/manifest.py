@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -22,8 +23,10 @@ SCHEMA_ID = "https://checkrein.dev/schemas/policy.schema.json"
 EffectOrAny = SideEffect | Literal["*"]
 DefaultVerdict = Literal["allow", "warn", "require_approval", "block", "halt"]
 # What of an assessment is a chance, and so can be calibrated.
+CLOSEST = 0.0001 - 1e-9
 CHANCES = ("score", "plan", "attribution", "consistency")
 Share = Annotated[float, Meta(ge=0, le=1)]
+Chance = Annotated[float, Meta(gt=0, lt=1)]
 
 
 class CalibrationEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +35,13 @@ class CalibrationEntry(Struct, frozen=True, forbid_unknown_fields=True):
     slope: Annotated[float, Meta(gt=0, description="1 leaves the log-odds as they are.")] = 1.0
     intercept: Annotated[float, Meta(description="Added to the log-odds.")] = 0.0
     labels: Annotated[int, Meta(ge=0, description="How many labels it was learnt from.")] = 0
+    points: Annotated[
+        tuple[tuple[Chance, Chance], ...],
+        Meta(
+            max_length=50,
+            description="A table in place of the two numbers: from this chance to that, rising.",
+        ),
+    ] = ()
 
 
 class ShadowEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -145,7 +155,7 @@ def environment(entry: EnvironmentEntry) -> Environment:
 
 def _project(entry: ProjectEntry) -> ProjectIntent:
     calibration = {
-        name: Calibration(told.slope, told.intercept, told.labels)
+        name: Calibration(told.slope, told.intercept, told.labels, told.points)
         for name, told in entry.calibration.items()
     }
     return ProjectIntent(dict(entry.thresholds), dict(calibration))
@@ -172,17 +182,31 @@ def _senseless(manifest: Manifest) -> Iterator[Mistake]:
             inner = (*place, "projects", project)
             yield from _unknown(own.thresholds, (*SIDE_EFFECTS, "*"), (*inner, "thresholds"))
             yield from _unknown(own.calibration, CHANCES, (*inner, "calibration"))
+            yield from _tables(own.calibration, (*inner, "calibration"))
             if (shadow := own.shadow) is not None:
                 beside = (*inner, "shadow")
                 yield from _unknown(
                     shadow.thresholds, (*SIDE_EFFECTS, "*"), (*beside, "thresholds")
                 )
                 yield from _unknown(shadow.calibration, CHANCES, (*beside, "calibration"))
+                yield from _tables(shadow.calibration, (*beside, "calibration"))
     for index, tool in enumerate(manifest.tools):
         yield from _tool_mistakes(tool, ("tools", str(index)))
     for match, times in Counter(tool.match for tool in manifest.tools).items():
         if times > 1:
             yield Mistake(("tools",), f"`{match}` is listed {times} times; only the first counts")
+
+
+def _tables(given: dict[str, CalibrationEntry], path: tuple[str, ...]) -> Iterator[Mistake]:
+    for name, told in given.items():
+        place = (*path, name, "points")
+        for (at, gives), (then, more) in pairwise(told.points):
+            # Closer than six decimals tell, they could not be taken back.
+            if then - at < CLOSEST or more - gives < CLOSEST:
+                yield Mistake(place, "both numbers rise from point to point, by 0.0001 at least")
+                break
+        if told.points and (told.slope, told.intercept) != (1.0, 0.0):
+            yield Mistake(place, "give either a table or a slope and an intercept")
 
 
 def _unknown(

@@ -88,6 +88,8 @@ def _end(node: yaml.Node) -> int:
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{_word(name)}: {_flow(item)}' for name, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
     if isinstance(value, float):
         # YAML reads 1e-06 as a word.
         return f"{value:.6f}".rstrip("0") + ("0" if value == int(value) else "")

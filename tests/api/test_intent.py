@@ -154,3 +154,38 @@ def test_nothing_crosses_projects(live: Live, ids: list[str]) -> None:
 
     assert ours == pytest.approx(SCORES[190], abs=0.01)
     assert theirs > 0.9
+
+
+def test_what_an_sdk_reports_is_its_keys_label(live: Live) -> None:
+    """S1-27: as `record_feedback` does; from a key that is bound to an agent it teaches nothing."""
+    with live.client("check") as sdk, live.client("bound") as bound, live.client() as client:
+        run = {"id": new_name()}
+        ours = check(sdk, run=run, request={"user": "Read the notes."})
+        own = {"id": new_name(), "agent_id": "support-bot"}
+        theirs = check(bound, run=own, request={"user": "Read the notes."})
+        for asking, decision, where in ((sdk, ours, run), (bound, theirs, own)):
+            event = {
+                "type": "feedback",
+                "label": "false_alarm",
+                "comment": "It was asked for.",
+                "decision_id": decision["decision_id"],
+            }
+            given = asking.post("/v1/events", json={"run": where, "events": [event]})
+            assert given.status_code == 200, given.text
+        # What comes behind it in the same run is there only when it is.
+        path = f"/v1/decisions/{theirs['decision_id']}/feedback"
+        assert client.post(path, json={"label": "missed"}).status_code == 200
+        wanted = {ours["decision_id"], theirs["decision_id"]}
+        found = until(
+            client,
+            "/v1/intent/labels",
+            lambda f: wanted <= {each["decision_id"] for each in f["labels"]},
+        )
+
+    keys = {name: text.split("_")[2] for name, text in live.keys.items()}
+    rows = [each for each in found["labels"] if each["decision_id"] in wanted]
+    assert {(each["decision_id"], each["labeller"], each["label"]) for each in rows} == {
+        (ours["decision_id"], keys["check"], "false_alarm"),
+        (theirs["decision_id"], keys["full"], "missed"),
+    }
+    assert {each["comment"] for each in rows} == {"It was asked for.", None}

@@ -1,4 +1,4 @@
-"""Drift, calibration error, the curve and the isotonic table."""
+"""Drift, calibration error and the curve."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from gateway.calibrating import figures, isotonic
+from gateway.calibrating import figures
 from gateway.calibrating.curve import curve, of_effect, preview
 from gateway.calibrating.platt import IDENTITY, Platt
 from gateway.calibrating.report import report
@@ -44,12 +44,6 @@ def test_calibration_error_of_the_calibrated_is_small_and_of_the_sure_is_not() -
     assert figures.calibration_error([0.95] * len(true), wrong, ones) == pytest.approx(
         0.45, abs=0.03
     )
-
-
-def test_the_isotonic_table_rises_and_pools_what_does_not() -> None:
-    found = isotonic.table([0.1, 0.2, 0.3, 0.4], [False, True, False, True], [1.0] * 4)
-
-    assert found == [(0.1, 0.0), (0.2, 0.5), (0.4, 1.0)]
 
 
 def test_a_binomial_tail_is_exact() -> None:

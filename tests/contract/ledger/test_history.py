@@ -83,11 +83,38 @@ async def test_of_a_labellers_labels_the_latest_counts(ledger):
     ]
 
 
-async def test_what_an_agent_reports_as_feedback_teaches_nothing(ledger):
+def reported(decision_id: str, label: str, **evidence: str) -> Draft:
+    """What an SDK reports; the gateway adds the key, unless it is an agent's own."""
+    return events.observed("feedback", {"label": label}, decision_id=decision_id, **evidence)
+
+
+async def test_what_an_sdk_reports_counts_as_its_keys_word(ledger):
+    labels = [
+        said("dec_1", "missed", "key_1"),
+        reported("dec_1", "fine", labeller="key_1"),
+        reported("dec_1", "wrong", labeller="key_2"),
+    ]
+    await record(ledger, [assessed("dec_1", 0.5), *labels])
+
+    (vote,) = (await read(ledger)).points[0].votes
+
+    assert (vote.labeller, vote.label) == ("key_1", "fine")
+
+
+async def test_what_an_agents_own_key_reports_teaches_nothing(ledger):
     """Not even where it was written to look like a person's."""
-    await record(ledger, [assessed("dec_1", 0.5), said("dec_1", "fine", "key_1", actor="agent")])
+    labels = [reported("dec_1", "fine"), said("dec_1", "fine", "key_1", actor="agent")]
+    await record(ledger, [assessed("dec_1", 0.5), *labels])
 
     assert (await read(ledger)).points[0].votes == ()
+
+
+async def test_a_label_counts_in_its_decisions_own_run(ledger):
+    """So nobody labels from a run of another environment, say."""
+    await record(ledger, [assessed("dec_1", 0.5)])
+    await record(ledger, [assessed("dec_2", 0.5), reported("dec_1", "fine", labeller="k")], "run_2")
+
+    assert [point.votes for point in (await read(ledger)).points] == [(), ()]
 
 
 async def test_nothing_crosses_projects_or_environments(ledger):
