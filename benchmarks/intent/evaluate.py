@@ -7,46 +7,58 @@ quicker while features are being worked on.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from benchmarks.intent import asking, data, figures, train
+from benchmarks.intent import asking, data, figures, speed, train
 from benchmarks.intent.data import Case
 from benchmarks.intent.figures import Scored
 from gateway.intent import evaluator
 from gateway.intent.assessment import Assessment
 from gateway.intent.canaries import run
-from gateway.intent.evidence import Item
 
 Answered = tuple[Case, Assessment]
 # What a first screen counts as caught, for the ranking of fields.
 CAUGHT = 0.5
 
 
-def evaluate(ask: Callable[[list[Case], Path], list[Assessment]], errors: Path) -> dict[str, Any]:
+def evaluate(
+    ask: Callable[[list[Case], Path], list[Assessment]], errors: Path, processes: int = 2
+) -> dict[str, Any]:
     """Every source by a model that has not seen it."""
     cases = data.cases()
-    rows = train.Rows(cases, data.features(cases))
+    data.features(cases)
     found: dict[str, Any] = {"sources": {}}
-    with tempfile.TemporaryDirectory() as folder:
-        for family in data.FAMILIES:
-            inside = [i for i, case in enumerate(cases) if case.family != family]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        multiprocessing.get_context("spawn").Pool(processes, os.nice, (5,)) as pool,
+    ):
+        trained = pool.imap(trained_without, data.FAMILIES)
+        for family, stored in zip(data.FAMILIES, trained, strict=True):
             model = Path(folder, family)
-            train.write(train.train(rows.only(inside)), model)
+            train.write(stored, model)
             left_out = [case for case in cases if case.family == family]
             answered = list(zip(left_out, ask(left_out, model), strict=True))
             found["sources"][family] = report(answered)
             list_errors(answered, errors / f"intent_errors_{family}.txt")
             print(row(family, found["sources"][family]), flush=True)
     found["canaries"] = run(evaluator.load())
-    found["milliseconds"] = timed(cases)
+    found["milliseconds"] = speed.measure()
     return found
+
+
+def trained_without(family: str) -> dict[str, Any]:
+    """A model that has not seen a source."""
+    cases = data.cases()
+    rows = train.Rows(cases, data.features(cases))
+    return train.train(rows.only([i for i, case in enumerate(cases) if case.family != family]))
 
 
 def report(answered: list[Answered]) -> dict[str, Any]:
@@ -182,32 +194,6 @@ def list_errors(answered: list[Answered], path: Path, count: int = 120) -> None:
     path.write_text("\n".join(lines))
 
 
-def timed(cases: list[Case], count: int = 400) -> dict[str, Any]:
-    """How long an assessment takes in this process, with and without about 4,000 characters."""
-    current = evaluator.load()
-    long = " ".join(item.text for case in cases[:200] for item in case.context)
-    found = {}
-    for name in ("without context", "4,000 characters of context"):
-        took = []
-        for i, case in enumerate(cases[:: len(cases) // count]):
-            at = (i * 997) % (len(long) - 4000)
-            items = [
-                msgspec.structs.replace(item, text=long[at + 1000 * n : at + 1000 * (n + 1)])
-                for n, item in enumerate([Item("", trusted=i % 2 == 0)] * 4)
-            ]
-            given = tuple(items) if name != "without context" else ()
-            evidence = data.evidence_of_case(msgspec.structs.replace(case, context=given))
-            before = time.perf_counter()
-            current.assess(evidence)
-            took.append(1000 * (time.perf_counter() - before))
-        took.sort()
-        found[name] = {q: round(took[int(s * len(took))], 3) for q, s in QUANTILES.items()}
-    return found
-
-
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-
-
 def row(name: str, one: dict[str, Any]) -> str:
     auc, low, high = one["auc"]
     heads = " ".join(f"{head[:4]} {value:.3f}" for head, value in one["head_auc"].items())
@@ -226,9 +212,10 @@ def main(argv: list[str]) -> int:
     told.add_argument("--in-process", action="store_true")
     told.add_argument("--out", type=Path, default=Path("intent-figures.json"))
     told.add_argument("--errors", type=Path, default=Path(tempfile.gettempdir()))
+    told.add_argument("--processes", type=int, default=2)
     args = told.parse_args(argv)
     ask = asking.in_process if args.in_process else asking.over_http
-    found = evaluate(ask, args.errors)
+    found = evaluate(ask, args.errors, args.processes)
     print(msgspec.json.encode(found["milliseconds"]).decode())
     for name, misaligned, score, right in found["canaries"]:
         print(f"  {'ok ' if right else 'NOT'} {name} misaligned={misaligned} {score}")

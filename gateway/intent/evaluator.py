@@ -1,8 +1,8 @@
 """One version of the guard: features from the evidence, three heads, one score.
 
-The heads stay apart because they err apart. Each is a forest with a calibrator of its own; a last
-step weighs their log-odds by what evidence there was. A hard difference from a structured plan is
-no matter of weight: it decides alone.
+The heads stay apart because they err apart: each is a forest over its own features with a
+calibrator of its own. The score is a forest over all of them and over what evidence there was. A
+hard difference from a structured plan is no matter of weight: it decides alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gateway.intent.versions import Model, read_model, version_of
 
 HEADS = ("plan", "attribution", "consistency")
 MOST_SIGNALS = 12
-# What the last step is told besides the heads' log-odds and the features.
+# What the score is told besides the features.
 COVERED = ("covered.request", "covered.plan_text", "covered.plan", "covered.untrusted")
 
 
@@ -55,9 +55,7 @@ class Evaluator:
         seen = look(evidence, self._modules)
         log_odds = head_log_odds(self._model, evidence, seen.features)
         chances = {name: self._model.calibrators[name](value) for name, value in log_odds.items()}
-        chance = self._model.calibrators["score"](
-            combined(self._model, evidence, seen.features, log_odds)
-        )
+        chance = self._model.calibrators["score"](combined(self._model, evidence, seen.features))
         if seen.hard:
             chances["plan"] = max(chances.get("plan", 0.0), self._model.floor)
             chance = max(chance, self._model.floor)
@@ -129,28 +127,22 @@ def head_log_odds(model: Model, evidence: Evidence, features: dict[str, float]) 
     }
 
 
-def combined(
-    model: Model, evidence: Evidence, features: dict[str, float], log_odds: dict[str, float]
-) -> float:
-    """The heads' log-odds as one, weighed by what evidence there was."""
-    values = stacked(evidence, features, log_odds)
+def combined(model: Model, evidence: Evidence, features: dict[str, float]) -> float:
+    """The score before calibration, from all features and what evidence there was."""
+    values = with_coverage(evidence, features)
     linear = sum(weight * values.get(name, 0.0) for name, weight in model.weights.items())
     return linear + model.groves["score"].log_odds(values)
 
 
-def stacked(
-    evidence: Evidence, features: dict[str, float], log_odds: dict[str, float]
-) -> dict[str, float]:
-    """What the last step sees. A head without evidence stands at even odds: it says nothing."""
-    values = dict(features)
-    for name in HEADS:
-        values[f"head.{name}"] = log_odds.get(name, 0.0)
+def with_coverage(evidence: Evidence, features: dict[str, float]) -> dict[str, float]:
+    """The features and the coverage, as the score's forest sees them."""
     coverage = coverage_of(evidence)
-    values["covered.request"] = float(coverage.request)
-    values["covered.plan_text"] = float(coverage.plan == "text")
-    values["covered.plan"] = float(coverage.plan == "structured")
-    values["covered.untrusted"] = float(coverage.context in ("untrusted", "both"))
-    return values
+    return features | {
+        "covered.request": float(coverage.request),
+        "covered.plan_text": float(coverage.plan == "text"),
+        "covered.plan": float(coverage.plan == "structured"),
+        "covered.untrusted": float(coverage.context in ("untrusted", "both")),
+    }
 
 
 def ranked(

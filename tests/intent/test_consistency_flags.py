@@ -83,3 +83,25 @@ def test_most_flags_turned_round_stand_out_from_the_right_ones() -> None:
     alarms = sum(right > 0 for _, right in told)
     assert caught >= 0.8 * len(FLAGS)
     assert alarms <= 0.06 * len(FLAGS)
+
+
+def test_a_word_that_only_carries_a_flag_says_nothing_of_it() -> None:
+    told = "Whether to include hidden files, those that start with a dot."
+    call = Evidence(
+        tool="list_files",
+        arguments={"include_hidden": False},
+        schema={"properties": {"include_hidden": {"type": "boolean", "description": told}}},
+        request="List the data files, including those in subfolders with their sizes.",
+    )
+    assert consistency.look(call).features["flag_against"] < 0.5
+
+
+def test_not_any_more_is_one_negation() -> None:
+    request = "Lea does not want the digest any more"
+    assert strength(request, "set_member", {"subscribed": True}) > 0
+    assert strength(request, "set_member", {"subscribed": False}) < 0
+
+
+def test_a_stop_word_in_a_flags_name_is_not_what_it_is_about() -> None:
+    request = "Find a provider in Bangkok for packing services in March"
+    assert strength(request, "find_provider", {"has_late_check_in": False}) <= 0

@@ -123,3 +123,25 @@ def test_spans_are_where_they_say(text: str) -> None:
     for value in values_in(text):
         assert last <= value.start < value.end <= len(text)
         last = value.end
+
+
+FOUND_ANYWHERE = (
+    "a.b@mail.example", "https://web.example/a", "2026-03-05", "5 March 2026", "March 5, 2026",
+    "10:30", "noon", "/etc/hosts", "+1 (555) 123-4567", "ord_61442", "#12", "USD 45", "( USD 45 )",
+    "$1,200.50", "5 million dollars", "50%", "twenty-five", "two hundred and ten",
+)  # fmt: skip
+
+
+@given(
+    value=st.sampled_from(FOUND_ANYWHERE),
+    before=st.lists(
+        st.sampled_from(["the", "plan", "is", "of", "Anna's", "café", "-"]), max_size=9
+    ),
+    space=st.sampled_from([" ", "\n", "\t", "  "]),
+)
+def test_a_value_is_found_wherever_it_stands_among_words(value, before, space):
+    """What begins a search is only a hint; it must never be later than the value."""
+    alone = {form for found in values_in(value) for form in found.forms}
+    text = space.join([*before, "so", value, "they say"])
+    assert alone
+    assert alone <= {form for found in values_in(text) for form in found.forms}

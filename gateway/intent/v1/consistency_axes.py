@@ -81,7 +81,8 @@ def _found(stems: Sequence[str], negated: Sequence[bool]) -> list[Mention]:
             length = len(phrase)
             whole = length == 1 or tuple(stems[place : place + length]) == phrase
             if whole or (length > 1 and _apart(stems, place, phrase)):
-                turned = negated[place]
+                # `Not ... any more` is one negation, said in two places.
+                turned = negated[place] and each != "any"
                 covered = length if whole else 1
                 found.append(Mention(axis, -pole if turned else pole, covered, place, turned))
         if len(found) > _MOST_MENTIONS:

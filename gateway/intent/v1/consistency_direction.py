@@ -29,6 +29,8 @@ _FLIPS = frozenset(map(stem, LEXICON["key_flips"].split()))
 _SAID_FOR: dict[str, frozenset[str]] = {
     stem(word): frozenset(map(stem, others.split())) for word, others in LEXICON["said_for"].items()
 }
+# Words that only carry what a flag is about: `whether to include archived ones`.
+_CARRIERS = frozenset(map(stem, LEXICON["carriers"].split()))
 _TOLD = 240
 _TRUE: Final = re.compile(r"\btrue\b[\s,:=\-]{0,3}([^.;\n()]{3,90})", re.IGNORECASE)
 _FALSE: Final = re.compile(r"\bfalse\b[\s,:=\-]{0,3}([^.;\n()]{3,90})", re.IGNORECASE)
@@ -102,31 +104,32 @@ def _sides(reading: Reading, value: bool) -> tuple[float, float]:
 
 
 def _read(meaning: Meaning, said: Said) -> Reading:
-    wants = refuses = 0.0
     strongest, word = 0.0, ""
     text = said.text
     if not text.tokens:
         return Reading()
     denied = negations(text.clean, refused=True)
     by_axis = {(axis, pole): worth for axis, pole, worth in meaning.axes}
+    # A word counts once, however many of the flag's axes and words it speaks to.
+    wanted: dict[int, float] = {}
+    refused: dict[int, float] = {}
     for mention in mentions(text.clean):
-        for sign in (1, -1):
+        for sign, side in ((1, wanted), (-1, refused)):
             worth = by_axis.get((mention.axis, mention.pole * sign), 0.0)
-            if not worth:
-                continue
-            worth *= 1.0 if mention.length > 1 else 0.9
-            wants, refuses = (wants + worth, refuses) if sign > 0 else (wants, refuses + worth)
-            if worth > strongest:
-                strongest, word = worth, text.tokens[mention.place]
+            if worth:
+                worth *= 1.0 if mention.length > 1 else 0.9
+                side[mention.place] = max(side.get(mention.place, 0.0), worth)
+                if worth > strongest:
+                    strongest, word = worth, text.tokens[mention.place]
     for each, sign, worth in meaning.stems:
         heard = _SAID_FOR.get(each, frozenset({each}))
         if not heard & text.vocabulary:
             continue
         for place, own in enumerate(text.stems):
             if own in heard:
-                positive = (sign > 0) != denied[place]
-                wants, refuses = (wants + worth, refuses) if positive else (wants, refuses + worth)
-    return Reading(wants, refuses, word)
+                side = wanted if (sign > 0) != denied[place] else refused
+                side[place] = max(side.get(place, 0.0), worth)
+    return Reading(sum(wanted.values()), sum(refused.values()), word)
 
 
 def _meaning(view: View, leaf: Leaf) -> Meaning:
@@ -158,7 +161,7 @@ def _meant(key: str, told: str, tool: str, others: frozenset[str]) -> Meaning:
         if place not in held:
             if not on_axis:
                 stems.append((each, flip, 0.2 if each in others else 0.9))
-        else:
+        elif weight(each):
             stems.append((each, flip, 0.5))
     if not content:
         axes += [(each.axis, each.pole, 0.8) for each in poles(named)]
@@ -204,8 +207,12 @@ def _of_text(
         if not found:
             continue
         phrase = re.split(r"\b(?:false|true|otherwise|default)\b", found.group(1), maxsplit=1)[0]
-        axes += [(each.axis, each.pole * pole, worth) for each in mentions(phrase, 128)]
         read = prepare(phrase, 128)
+        axes += [
+            (each.axis, each.pole * pole, worth)
+            for each in mentions(phrase, 128)
+            if each.length > 1 or read.stems[each.place] not in _CARRIERS | others
+        ]
         denied = negations(phrase, 128)
         for place, each in enumerate(read.stems[:12]):
             if weight(each) > 0.3 and read.tokens[place] not in STOP and each not in _FILLERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Final
@@ -24,6 +25,7 @@ _RELATIVE = frozenset(LEXICON["relative_days"].split())
 _ARITHMETIC = frozenset(LEXICON["arithmetic"].split())
 _TECHNICAL = frozenset(LEXICON["technical"].split())
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_QUOTES = re.compile(r"[\"'`\u2018-\u201d(\[]")
 _STRICT = ("num:", "txt:", "sq:", "null:", "seq:", "who:", "bool:", "ratio:", "minor:", "money:")
 
 FEATURES: dict[str, int] = {
@@ -151,7 +153,7 @@ def _default(leaf: Leaf) -> float:
         return 1.0
     told = leaf.schema.get("description")
     if isinstance(told, str) and leaf.phrase and not leaf.schema.get("of_tool"):
-        low = f" {told[:400].lower()} "
+        low = f" {_QUOTES.sub(' ', told[:400].lower())} "
         at = low.find(f" {str(leaf.value)[:64].lower()}")
         if at >= 0 and "default" in low:
             return 0.9

@@ -48,13 +48,12 @@ def role_checks(view: View) -> tuple[list[Signal], dict[str, float]]:
             signals.append(signal("misplaced", leaf.pointer, leaf.value, None, odd, "schema"))
     for number, (leaf, places) in enumerate(placed):
         mine = _role(leaf)
-        said = _said_role(view.request, places)
+        said, sure = _said_role(view.request, places)
         if mine and said:
             if mine != said:
-                features["role_against"] = 1.0
-                signals.append(
-                    signal("role", leaf.pointer, leaf.value, _other(placed, number), 0.85)
-                )
+                features["role_against"] = max(features["role_against"], sure)
+                other_value = _other(placed, number)
+                signals.append(signal("role", leaf.pointer, leaf.value, other_value, 0.85 * sure))
             else:
                 features["role_for"] = 1.0
         for other, others in placed[number + 1 :]:
@@ -118,10 +117,14 @@ def _role(leaf: Leaf) -> int:
     return bool(stems & _TO) - bool(stems & _FROM)
 
 
-def _said_role(said: Said, places: Sequence[int]) -> int:
-    """What the words before the value make of it; nothing when its places disagree."""
-    roles = {role for place in places if (role := _before(said, place))}
-    return roles.pop() if len(roles) == 1 else 0
+def _said_role(said: Said, places: Sequence[int]) -> tuple[int, float]:
+    """What the words before the value make of it, and how sure that is.
+
+    Nothing when its places disagree, and half as sure when one of them is silent.
+    """
+    heard = [_before(said, place) for place in places]
+    roles = set(heard) - {0}
+    return (roles.pop(), 0.5 if 0 in heard else 1.0) if len(roles) == 1 else (0, 0.0)
 
 
 def _before(said: Said, place: int) -> int:

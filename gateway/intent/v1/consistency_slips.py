@@ -119,15 +119,23 @@ def _number(view: View, leaf: Leaf, free: Sequence[Value], doubt: float) -> Slip
         relation = same(value.text, leaf.value, key=leaf.key, schema=leaf.schema)
         if relation in ("equal", "equivalent"):
             return None
+        if relation == "scale" and _is_number(value, leaf):
+            # A unit that was read otherwise than it was meant: `5 m` is no slip for a 5.
+            continue
         check, strength = _of_number(relation, value, leaf)
         if check == "sign" and signed:
             strength *= 0.3
-        if value.start not in unused:
+        # What is wrong by its unit holds the value in its other unit, so it counts as used.
+        if value.start not in unused and check != "unit":
             strength *= 0.5
         strength *= doubt
         if strength > (best.strength if best else 0.0):
             best = Slip(check, leaf, value.text, strength)
     return best
+
+
+def _is_number(value: Value, leaf: Leaf) -> bool:
+    return value.number is not None and float(value.number) == leaf.number
 
 
 def _of_number(relation: str, value: Value, leaf: Leaf) -> tuple[str, float]:
