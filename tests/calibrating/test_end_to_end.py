@@ -19,6 +19,8 @@ from tests.cli.commands import Done, checkrein
 from tests.policies.folders import SHIPPED
 
 FINE, WRONG = 90, 60
+# A busy machine is no reason for a call without an assessment here.
+PATIENT_MS = 1_000
 EFFECT = "payment"
 
 
@@ -49,7 +51,9 @@ def played(
     with ExitStack() as stack:
         on_servers = request.param == "servers"
         servers = stack.enter_context(opened_servers()) if on_servers else None
-        live = stack.enter_context(live_gateway(folder, policies=policies, servers=servers))
+        live = stack.enter_context(
+            live_gateway(folder, policies=policies, servers=servers, intent_ms=PATIENT_MS)
+        )
         client = stack.enter_context(live.client())
         asked = [ask(client, case) for case in cases(FINE, WRONG)]
         with live.client("check") as other:
