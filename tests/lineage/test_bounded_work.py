@@ -55,3 +55,19 @@ def test_more_content_is_not_more_work():
     few, many = work(20), work(200)
 
     assert many < 1.5 * few
+
+
+def test_content_that_is_gone_is_named():
+    """A6: an erased run is explained as far as its evidence goes, and says what is missing."""
+    body: dict[str, Any] = {"action_id": "a", "decision_id": "d", "tool": "bank.pay"}
+    times = ("2026-11-27T12:00:00Z",) * 2
+    names = ("agent", None, "a", None)
+    trail = Trail()
+    trail.add(ReplayFrame(1, 0, "e", "decision", *times, *names, body, {}, ["frame"], [], "", ""))
+    found = trail.case()
+    assert found is not None
+
+    told = explain("run", found)
+
+    assert (told.tool, told.findings) == ("bank.pay", ())
+    assert any("erased or changed: 1:frame" in each for each in told.missing)
