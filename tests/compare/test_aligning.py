@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.replay.compare.aligning import align
+from gateway.replay.compare.comparing import last_good
 from gateway.replay.compare.course import Call
 
 
@@ -39,6 +40,21 @@ def test_a_run_beside_itself_is_the_same_throughout(calls):
 
     assert all(one is two for one, two in pairs)
     assert not moved
+
+
+def test_the_last_good_run_is_an_earlier_one_of_the_same_task():
+    run = {"run_id": "r", "agent_id": "a", "name": "n", "environment": "e", "started_at": "5"}
+    good = {**run, "status": "succeeded"}
+    later = {**good, "run_id": "later", "started_at": "6"}
+    others = [
+        {**good, "run_id": "other task", "name": "m", "started_at": "4"},
+        {**good, "run_id": "other agent", "agent_id": "b", "started_at": "4"},
+        {**good, "run_id": "failed", "status": "failed", "started_at": "4"},
+    ]
+    before = {**good, "run_id": "before", "started_at": "3"}
+
+    assert last_good(run, [later, good, *others]) is None
+    assert last_good(run, [later, *others, before]) == "before"
 
 
 def test_long_runs_are_paired_without_the_product_of_both():

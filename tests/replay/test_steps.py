@@ -90,6 +90,7 @@ def frame(seq: int, kind: str, body: dict[str, Any]) -> ReplayFrame:
         ([made(1, "a"), failed(2, 1), made(3, "b")], 1),
         # It failed, was tried again and went well: what broke came later.
         ([made(1, "a"), failed(2, 1), made(3, "a"), made(4, "b", "block"), made(5, "c")], 4),
+        ([made(1, "a"), failed(2, 1), made(3, "a"), made(4, "a"), failed(5, 4)], 4),
         # A loop of refusals begins with the first of them.
         ([made(1, "a"), made(2, "b", "block"), made(3, "c"), made(4, "b", "block")], 2),
         ([made(1, "a", "allow", "block"), made(2, "b")], 1),

@@ -16,13 +16,18 @@ from gateway.replay.lineage.sources import Case
 Says = Literal["agrees", "departs", "silent"]
 Aspect = Literal["value", "sign", "unit", "currency", "direction", "recipient", "tool"]
 ARGUMENTS_MAX: Final = 40
+VALUES_MAX: Final = 128
 TOOL: Final = "/action/tool"
+_COMMON: Final = frozenset({"num:0", "num:1"})
 _ROOT: Final = "/action/arguments"
 _UNITS: Final = frozenset({Decimal(n) for n in (60, 100, 1000, 1024, 1440, 3600, 86400)})
 
 
 class Argument(Struct, frozen=True):
-    """One value of the call. `field` is the whole argument that it is in, `others` are the rest."""
+    """One value of the call. `field` is the whole argument that it is in, `others` are the rest.
+
+    `spelled` are the ways to write it, `claimed` those of the others: what is theirs is not its.
+    """
 
     pointer: str
     key: str
@@ -30,12 +35,18 @@ class Argument(Struct, frozen=True):
     kind: str
     field: Field
     others: tuple[Any, ...]
+    spelled: frozenset[str]
+    claimed: frozenset[str]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a number, or a text that is one."""
+        return any(form.startswith(("num:", "minor:", "money:")) for form in self.spelled)
 
     @property
     def addressed(self) -> bool:
         """Whether it is an address, which is exact and hardly ever made up rightly."""
-        spelled = forms(self.value, self.key)
-        return any(form.startswith(("mail:", "tel:", "url:")) for form in spelled)
+        return any(form.startswith(("mail:", "tel:", "url:")) for form in self.spelled)
 
 
 class Reading(Struct, frozen=True):
@@ -59,14 +70,21 @@ SILENT: Final = Reading("silent")
 def arguments_of(case: Case) -> list[Argument]:
     """Every scalar of the call, lists taken apart; the tool itself comes first."""
     tool = Field("", "tool", case.tool, {})
-    found = [Argument(TOOL, "tool", case.tool, "tool", tool, ())]
+    found = [Argument(TOOL, "tool", case.tool, "tool", tool, (), frozenset(), frozenset())]
     fields = called_fields(case)
     every = [(field, at, value) for field in fields for at, value in _scalars(field)]
+    every = every[:VALUES_MAX]
+    spelled = [forms(value, field.key) for field, _, value in every]
+    plainly = [forms(value) for _, _, value in every]
     for number, (field, at, value) in enumerate(every[:ARGUMENTS_MAX]):
         others = tuple(each for n, (_, _, each) in enumerate(every) if n != number)
+        theirs = frozenset().union(*(each for n, each in enumerate(plainly) if n != number))
         kind = kind_of(key_words(field.key), value, value, field.schema)
         pointer = f"{_ROOT}{field.pointer}{at}"
-        found.append(Argument(pointer, field.key, value, kind, field, others))
+        claimed = theirs - _COMMON
+        found.append(
+            Argument(pointer, field.key, value, kind, field, others, spelled[number], claimed)
+        )
     return found
 
 

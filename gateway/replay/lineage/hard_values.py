@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.intent.v1.text import prepare, stem
-from gateway.intent.v1.values import Value, forms, number_in, same, values_in
+from gateway.intent.v1.values import Value, same
 from gateway.intent.v1.values_numbers import CURRENCIES
-from gateway.intent.v1.values_words import folded, key_words, plain, words
+from gateway.intent.v1.values_words import key_words, plain, words
 from gateway.replay.lineage.arguments import SILENT, Argument, Reading, Says
+from gateway.replay.lineage.texts import folded_text, read_values
 from gateway.replay.quoting import around
 
 SAME: Final = frozenset({"equal", "equivalent"})
 _APART: Final = frozenset({"sign", "unit", "scale"})
+COMPARED_MAX: Final = 24
+_BASELESS: Final = frozenset({"num", "minor", "ratio", "money", "txt"})
 _NEAR_TOKENS: Final = 5
 _NAME: Final = re.compile(r"(?:[A-Z][\w'-]{1,24})(?:\s(?:[A-Z][\w'&-]{1,24})){0,4}")
 _PREFIX: Final = re.compile(r"[A-Za-z]{2,24}(?=[-_]?\d)|[A-Za-z]{2,24}(?=[-_])")
@@ -28,10 +31,21 @@ _BOUND: Final = re.compile(
 _COUNTED: Final = re.compile(r"\s(?!(?:and|or|to|of|for|in|on|at|by|from|is|as)\b)[a-z]{3}")
 
 
+def mentions(argument: Argument, text: str) -> bool:
+    """Whether it is worth while to read what a text says of an argument."""
+    if not isinstance(argument.value, str | int | float) or isinstance(argument.value, bool):
+        return True
+    if any(value.forms & argument.spelled for value in read_values(text)):
+        return True
+    return isinstance(argument.value, str) and where_said(text, argument.value) >= 0
+
+
 def value_reading(argument: Argument, text: str) -> Reading:
     """Hard values: the text has this one, or another one in its place."""
-    candidates = [value for value in values_in(text) if _may_be(argument, value)]
-    relations = [(_relation(argument, value), value) for value in candidates]
+    candidates = [value for value in read_values(text) if _may_be(argument, value)]
+    # Comparing is what costs: the values that are spelled alike come first, then the first others.
+    candidates.sort(key=lambda value: not value.forms & argument.spelled)
+    relations = [(_relation(argument, value), value) for value in candidates[:COMPARED_MAX]]
     for relation, value in relations:
         if relation in SAME:
             labelled = value.kind in ("money", "percent") or _beside(argument, text, value)
@@ -61,7 +75,7 @@ def value_reading(argument: Argument, text: str) -> Reading:
 def currency_reading(argument: Argument, text: str) -> Reading:
     wanted = CURRENCIES[argument.value.lower()]
     others = {CURRENCIES.get(each.lower()) for each in argument.others if isinstance(each, str)}
-    found = [value for value in values_in(text) if value.kind == "money" and value.unit]
+    found = [value for value in read_values(text) if value.kind == "money" and value.unit]
     start = where_said(plain(text), argument.value)
     if start >= 0:
         quote = around(plain(text), start, start + len(argument.value))
@@ -80,8 +94,11 @@ def where_said(text: str, value: str) -> int:
     wanted = words(value[:128])
     if not wanted:
         return -1
+    low = folded_text(text)
+    if wanted[0] not in low:
+        return -1
     pattern = r"(?<![^\W_])" + r"[\W_]{1,3}".join(map(re.escape, wanted)) + r"(?![^\W_])"
-    found = re.search(pattern, folded(text))
+    found = re.search(pattern, low)
     return found.start() if found else -1
 
 
@@ -111,12 +128,11 @@ def _is_money(argument: Argument) -> bool:
 
 def _may_be(argument: Argument, value: Value) -> bool:
     """Whether a value of a text is such a thing as the argument."""
-    spelled = forms(argument.value, argument.key)
     if argument.kind == "amount":
         return value.kind in ("money", "percent", "number", "quantity")
-    if number_in(argument.value) is not None and argument.kind == "number":
+    if argument.kind == "number" and argument.numeric:
         return value.kind in ("number", "quantity", "percent", "money")
-    own = {form.partition(":")[0] for form in spelled}
+    own = {form.partition(":")[0] for form in argument.spelled}
     theirs = {form.partition(":")[0] for form in value.forms}
     strict = {"mail", "url", "path", "tel", "date", "time", "md", "id"}
     return bool(own & theirs & strict)
@@ -131,7 +147,7 @@ def could_be(argument: Argument, value: Value) -> bool:
 
 def is_of_another(argument: Argument, value: Value) -> bool:
     """Whether a value of a text is what another argument of the call carries."""
-    return any(value.forms & forms(other) - {"num:0", "num:1"} for other in argument.others)
+    return bool(value.forms & argument.claimed)
 
 
 def _in_place(argument: Argument, text: str, value: Value) -> bool:
@@ -162,8 +178,13 @@ def _beside(argument: Argument, text: str, value: Value) -> bool:
     named = {stem(word) for word in keys if len(word) > 2}
     if named & set(_stems_around(text, value)):
         return True
-    spelled = forms(argument.value, argument.key)
-    bases = {form.partition(":")[0] for form in spelled} - {"num", "minor", "ratio", "money", "txt"}
+    bases = {form.partition(":")[0] for form in argument.spelled} - {
+        "num",
+        "minor",
+        "ratio",
+        "money",
+        "txt",
+    }
     return bool(bases & {form.partition(":")[0] for form in value.forms})
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.intent.v1.attribution_tone import hidden
 from gateway.replay.lineage.arguments import SILENT, Argument, Reading
-from gateway.replay.lineage.hard_values import could_be
-from gateway.replay.lineage.instructions import ordering
+from gateway.replay.lineage.hard_values import could_be, mentions
+from gateway.replay.lineage.instructions import HIDDEN_IN, ordering
 from gateway.replay.lineage.labels import asked_instead
 from gateway.replay.lineage.reading import read
 from gateway.replay.lineage.sources import Case, Source
@@ -115,7 +116,10 @@ def injected_by(heard: Heard, expected: Any) -> Injected | None:
 
 def _commanded(heard: Heard, source: Source, *, plainly: bool = False) -> str | None:
     """The sentence of a content that orders the call's value."""
-    for sentence in ordering(source.text or "", plainly=plainly):
+    text = source.text or ""
+    if not mentions(heard.argument, text + hidden(text[:HIDDEN_IN])):
+        return None
+    for sentence in ordering(text, plainly=plainly):
         part = Source("content", source.seq, source.part, sentence)
         if read(heard.case, heard.argument, part).says == "agrees":
             return quoted(sentence)

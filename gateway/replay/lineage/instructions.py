@@ -12,6 +12,7 @@ from gateway.intent.v1.attribution_call import VERBS
 from gateway.intent.v1.attribution_tone import hidden, orders
 from gateway.intent.v1.text import LIMIT, prepare
 
+HIDDEN_IN: Final = LIMIT
 ENOUGH: Final = 0.4
 PLAINLY: Final = 0.6
 SENTENCES_MAX: Final = 96
@@ -67,7 +68,7 @@ def _ordering(text: str, plainly: bool) -> Iterator[str]:
             yield read.clean[start:end].strip()
             if not plainly:
                 yield read.clean[start:following].strip()
-    decoded = hidden(text[:LIMIT])
+    decoded = hidden(text[:HIDDEN_IN])
     if decoded:
         yield decoded
 

@@ -6,8 +6,13 @@ and what is explained here are told by the same measure.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
+from gateway.intent.assessment import Signal
 from gateway.intent.evidence import Evidence
 from gateway.intent.v1.consistency_direction import flag_checks
 from gateway.intent.v1.consistency_view import view_of
@@ -129,7 +134,11 @@ def _listed(argument: Argument, meant_field: Field, meant: Any) -> Reading:
         return Reading("agrees", argument.value, "equal", structured=True)
     # What is expected in its place is what the call left out.
     mine = argument.field.value if isinstance(argument.field.value, list) else []
-    lost = [each for each in meant_values if not any(same(each, o) in SAME for o in mine)]
+    lost = [
+        each
+        for each in meant_values[:ARGUMENTS_MAX]
+        if not any(same(each, o) in SAME for o in mine[:ARGUMENTS_MAX])
+    ]
     return Reading("departs", lost[0] if lost else meant, "different", structured=True)
 
 
@@ -145,14 +154,26 @@ def _words(case: Case, argument: Argument, text: str) -> Reading:
     return value_reading(argument, text)
 
 
-def _evidence(case: Case, text: str) -> Evidence:
-    return Evidence(
-        tool=case.tool,
-        arguments=case.arguments,
-        description=case.description,
-        schema=case.schema,
+def _flags(case: Case, text: str) -> tuple[Sequence[Signal], Mapping[str, float]]:
+    """What the words of a text say of all flags and directions of the call, read once."""
+    arguments = msgspec.json.encode(case.arguments)
+    schema = msgspec.json.encode(case.schema)
+    return _flags_of(case.tool, arguments, case.description, schema, text)
+
+
+@lru_cache(maxsize=512)
+def _flags_of(
+    tool: str, arguments: bytes, description: str | None, schema: bytes, text: str
+) -> tuple[Sequence[Signal], Mapping[str, float]]:
+    evidence = Evidence(
+        tool=tool,
+        arguments=msgspec.json.decode(arguments),
+        description=description,
+        schema=msgspec.json.decode(schema),
         request=text,
     )
+    signals, _, agreed = flag_checks(view_of(evidence))
+    return signals, agreed
 
 
 def _flag(case: Case, argument: Argument, text: str) -> Reading:
@@ -163,7 +184,7 @@ def _flag(case: Case, argument: Argument, text: str) -> Reading:
         for each in text_differences(text, case.tool, [field])
         if each.pointer == field.pointer and each.kind in ("text.boolean", "text.enum")
     ]
-    signals, _, agreed = flag_checks(view_of(_evidence(case, text)))
+    signals, agreed = _flags(case, text)
     against = max(
         (s.contribution for s in signals if (s.check, s.field) == ("direction", argument.pointer)),
         default=0.0,
@@ -204,7 +225,7 @@ def _direction(case: Case, argument: Argument, text: str) -> Reading:
     if start >= 0:
         end = start + len(argument.value)
         return Reading("agrees", argument.value, "equal", around(shown, start, end))
-    signals, _, _ = flag_checks(view_of(_evidence(case, text)))
+    signals, _ = _flags(case, text)
     for signal in signals:
         if (signal.check, signal.field) == ("direction", argument.pointer):
             if signal.contribution < _TOLD:

@@ -30,6 +30,7 @@ GONE_MAX: Final = 32
 FIRSTS_MAX: Final = 512
 # So many contents, the newest, are looked at for one call: what is read is bounded.
 CONTENT_MAX: Final = 64
+CONTENT_CHARS: Final = 131_072
 _CASES_MAX: Final = 5_000
 _USER: Final = ("message", "user")
 
@@ -53,6 +54,7 @@ class Trail:
         self._action = action
         self._unread = unread
         self._content: dict[str, Source] = {}
+        self._chars = 0
         self._unread_content = 0
         self._asked: Source | None = None
         self._planned: Source | None = None
@@ -108,8 +110,11 @@ class Trail:
         if known is not None:
             source = replace(known, trusted=known.trusted or source.trusted)
         self._content[text] = replace(source, text=text)
-        if len(self._content) > CONTENT_MAX:
-            self._content.pop(next(iter(self._content)))
+        self._chars += len(text) if known is None else 0
+        while len(self._content) > CONTENT_MAX or self._chars > CONTENT_CHARS:
+            oldest = next(iter(self._content))
+            del self._content[oldest]
+            self._chars -= len(oldest)
             self._unread_content += 1
 
     def _resulted(self, frame: ReplayFrame) -> None:
