@@ -96,6 +96,7 @@ class Recorder:
         self._idle_seconds = idle_seconds
         self._gathering_seconds = max(gathering_seconds, idle_seconds)
         self._known: OrderedDict[Place, _Known] = OrderedDict()
+        self._repeated = Repeated()
         self._refusals: dict[tuple[str, str, int], int] = {}
         self.figures = Figures()
 
@@ -160,7 +161,8 @@ class Recorder:
 
     async def _store(self, claims: Sequence[Claim], sifting: Sifting) -> list[Finished]:
         """Slice after slice in order; while the ledger is at one, the next is finished here."""
-        repeated = Repeated()
+        repeated = self._repeated
+        repeated.bound()
         stored: list[Finished] = []
         size = self._at_once
         ready = await self._finish(claims[:size], repeated)
