@@ -122,9 +122,10 @@ class Checker:
     async def _until_appended(self, case: Case, started: float) -> CheckReply:
         """Judge again while the run changes under the judgement; in the end under a lease."""
         run = (case.caller.project_id, case.ids.run_id)
-        for _ in range(JUDGED_AGAIN_MAX - 1):
+        for attempt in range(JUDGED_AGAIN_MAX - 1):
             await self._leases.passed(run)
-            reply = await self._attempt(case, started)
+            # What the journal remembers of the run may have been wrong once, and not again.
+            reply = await self._attempt(case, started, may_remember=attempt == 0)
             if reply is not None:
                 return reply
             self._metrics.rejudged.inc()
@@ -136,10 +137,12 @@ class Checker:
                     return reply
         raise Unavailable("run_contended", "The run changes too fast; try again.", retry_after=1)
 
-    async def _attempt(self, case: Case, started: float) -> CheckReply | None:
+    async def _attempt(
+        self, case: Case, started: float, *, may_remember: bool = False
+    ) -> CheckReply | None:
         """One judgement of the case; None when the run had changed before it was appended."""
         try:
-            case, framed = await self._gather(case)
+            case, framed = await self._gather(case, may_remember=may_remember)
             if framed is None:
                 return await self._recorded(case)
             return await self._judge_and_append(case, framed, started)
@@ -154,17 +157,17 @@ class Checker:
         except StorageFailure as failure:
             logger("checker").warning("reservation_not_forgotten", problem=str(failure))
 
-    async def _gather(self, case: Case) -> tuple[Case, Framed | None]:
+    async def _gather(self, case: Case, *, may_remember: bool) -> tuple[Case, Framed | None]:
         """The case as its run knows it, and its frame; None: answer what is recorded."""
         begun = self._ambient.monotonic()
         now_ns = self._ambient.now_ns()
         covering = covering_of(case, now_ns)
-        gathered = await self._journal.gather(ask_of(case, covering))
+        gathered = await self._journal.gather(ask_of(case, covering, may_remember=may_remember))
         refuse_other_identity(case.caller, case.run, gathered.state)
         known = known_case(case, gathered.state)
         if known is not case:
             case, covering = known, covering_of(known, now_ns)
-            gathered = await self._journal.gather(ask_of(case, covering))
+            gathered = await self._journal.gather(ask_of(case, covering, may_remember=may_remember))
         framed = frame_of(case, gathered, covering, now_ns, self._context)
         self._metrics.gathered(self._ambient.monotonic() - begun)
         return case, framed

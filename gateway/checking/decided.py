@@ -93,6 +93,7 @@ def decided(
         expected_event=framed.expected_event,
         gathered_version=framed.version,
         gathered_generation=framed.generation,
+        remembered=framed.remembered,
         allows=decision.enforced not in STOPPING,
         reads=(*framed.reads, *_room_to_ask(framed, asks)),
         reservation_id=case.ids.decision_id,

@@ -30,6 +30,7 @@ class Framed(Struct, frozen=True):
     """A gathered case: its frame, the budgets it takes from, and the truths it relied on.
 
     `version` is what was read of the run, in the journal's memory of this `generation`.
+    `remembered` names what the journal believed of the run without asking.
     `starts` is true when the run begins with this check.
     `expected_event` names the record of the action that was seen. `superseded` is that record, when
     it waits for an approval that nobody needs to give any more.
@@ -40,6 +41,7 @@ class Framed(Struct, frozen=True):
     labels: list[str]
     version: int
     generation: int
+    remembered: int
     starts: bool
     expected_event: str | None
     superseded: ActionRecord | None
@@ -62,7 +64,9 @@ def covering_of(case: Case, now_ns: int) -> tuple[budgets.Covering, ...]:
     )
 
 
-def ask_of(case: Case, covering: tuple[budgets.Covering, ...]) -> Gather:
+def ask_of(
+    case: Case, covering: tuple[budgets.Covering, ...], *, may_remember: bool = False
+) -> Gather:
     return Gather(
         project_id=case.caller.project_id,
         environment=case.caller.environment,
@@ -72,6 +76,7 @@ def ask_of(case: Case, covering: tuple[budgets.Covering, ...]) -> Gather:
         reserve=budgets.wishes(covering, case.action.amount),
         reservation_id=case.ids.decision_id,
         is_new=case.ids.external_run is None,
+        may_remember=may_remember,
     )
 
 
@@ -137,6 +142,7 @@ def frame_of(
         labels=labels,
         version=gathered.version,
         generation=gathered.generation,
+        remembered=gathered.remembered,
         starts=gathered.state.last_seq == 0,
         expected_event=record.event_id if record else None,
         superseded=superseded,

@@ -8,6 +8,7 @@ import sys
 
 from gateway.config import Settings, load
 from gateway.errors import CheckreinError
+from gateway.serving.collecting import collect_seldom
 from gateway.telemetry import configure_logging, logger
 from gateway.wiring import open_worker
 from gateway.worker.process import give_way, record_until_told
@@ -27,6 +28,7 @@ def main() -> None:
 
 async def _work(settings: Settings) -> None:
     async with open_worker(settings) as worker:
+        collect_seldom()
         await record_until_told(worker.recorder, worker.auditor)
 
 

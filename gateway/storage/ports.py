@@ -29,6 +29,8 @@ class Gather(Struct, frozen=True):
 
     `reservation_id` makes the reservations idempotent: asking again under it replaces them.
     `is_new` says that the gateway has just made the run's id, so that no store can know it.
+    `may_remember` lets the journal answer with what it remembers of the run without asking its
+    store: only for a judgement that ends in an append, which is then refused if it was not so.
     """
 
     project_id: str
@@ -39,6 +41,7 @@ class Gather(Struct, frozen=True):
     reserve: tuple[Reserve, ...] = ()
     reservation_id: str = ""
     is_new: bool = False
+    may_remember: bool = False
 
 
 class Gathered(Struct, frozen=True):
@@ -47,6 +50,7 @@ class Gathered(Struct, frozen=True):
     `halted` counts the run's parents too. `used` is what each counter holds without this call.
     `stored_environment` differs from the caller's when the run belongs to another environment.
     `generation` names the memory that was read: it changes when a failed write drops it.
+    `remembered` names what was believed without asking; 0 when the store was asked.
     """
 
     state: RunState
@@ -56,6 +60,7 @@ class Gathered(Struct, frozen=True):
     used: dict[str, int]
     stored_environment: str
     generation: int = 0
+    remembered: int = 0
 
 
 class Append(Struct, frozen=True):
@@ -63,7 +68,8 @@ class Append(Struct, frozen=True):
 
     `action_id` and `expected_event` say which record of the action the judgement saw (None: the id
     was unused), at `gathered_version` of the run; `gathered_generation` is that of what was
-    gathered, None where nothing of it was relied on. `allows` is true when the decision lets the
+    gathered, None where nothing of it was relied on. `remembered` is what was believed then: unless
+    it turns out that it was so, nothing is appended. `allows` is true when the decision lets the
     call through: then the run and its parents must not be halted. `reads` are predicates with the
     truth they had when gathered. `confirm` turns tentative reservations into confirmed ones at
     these amounts, with a deadline; `release` gives back confirmed ones of `settle_action`.
@@ -80,6 +86,7 @@ class Append(Struct, frozen=True):
     expected_event: str | None = None
     gathered_version: int = 0
     gathered_generation: int | None = None
+    remembered: int = 0
     allows: bool = False
     reads: tuple[tuple[Reads, bool], ...] = ()
     reservation_id: str = ""

@@ -24,6 +24,10 @@ from gateway.wiring.stores import ControlStores, GatewayStores, RecordStores, Wo
 
 # Reading and settling ask every partition once, however much they find there.
 BATCH = 1024
+# A transaction costs a handful of statements and a sync, however many events it holds.
+AT_ONCE = 512
+# Under traffic: three hundred events a second would else be twenty batches.
+GATHERING_SECONDS = 0.2
 
 
 @asynccontextmanager
@@ -79,6 +83,8 @@ async def worker_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[W
             ledger=record.ledger,
             maintain=record.ledger.maintain,
             batch=BATCH,
+            at_once=AT_ONCE,
+            gathering_seconds=GATHERING_SECONDS,
         )
 
 

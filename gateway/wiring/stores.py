@@ -10,7 +10,7 @@ from gateway.audit.verify import AuditedLedger
 from gateway.replay.recalling import Recalling
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Control, Drain, Journal, Ledger
-from gateway.worker.recorder import BATCH
+from gateway.worker.recorder import AT_ONCE, BATCH
 
 
 class GatewayStores(Struct, frozen=True, kw_only=True):
@@ -28,7 +28,8 @@ class WorkerStores(Struct, frozen=True, kw_only=True):
     """The stores of a worker, which alone writes the ledger.
 
     `maintain` makes room ahead in the ledger, where that is anybody's work; call it now and then.
-    `batch` is how many records it pays to claim at once.
+    `batch` is how many records it pays to claim at once, `at_once` how many to store in one go, and
+    `gathering_seconds` how long it pays to let them gather under traffic.
     """
 
     keyring: Keyring
@@ -36,6 +37,8 @@ class WorkerStores(Struct, frozen=True, kw_only=True):
     ledger: AuditedLedger
     maintain: Callable[[], Awaitable[object]] | None = None
     batch: int = BATCH
+    at_once: int = AT_ONCE
+    gathering_seconds: float = 0.0
 
 
 class ControlStores(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,14 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
     ambient = SystemAmbient()
     async with backend(settings).worker_stores(settings, ambient) as stores:
         secret = stores.keyring.run_secret
-        recorder = Recorder(stores.drain, stores.ledger, secret, ambient, batch=stores.batch)
+        recorder = Recorder(
+            stores.drain,
+            stores.ledger,
+            secret,
+            ambient,
+            batch=stores.batch,
+            at_once=stores.at_once,
+            gathering_seconds=stores.gathering_seconds,
+        )
         auditor = Auditor(stores.ledger, secret, recorder.figures)
         yield Worker(recorder, auditor, stores.maintain)

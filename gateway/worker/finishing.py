@@ -17,14 +17,29 @@ from gateway.storage import record
 from gateway.storage.ports import Claim, Persist, SealedBlob
 from gateway.storage.record import RecordUnreadable
 
+# What is remembered for those that repeat it may hold so many bytes, about.
+REPEATED_BYTES = 32 * 1024 * 1024
+# What an entry takes besides its bytes.
+ENTRY_BYTES = 500
+
 
 class Repeated(Struct):
-    """What a batch has cut and sealed already: a check repeats most of what the one before it said,
-    so looking the bytes up saves two thirds of the work. Equal parts of a run need one seal.
+    """What has been cut and sealed already: a check repeats most of what the one before it said, so
+    looking the bytes up saves two thirds of the work. Equal parts of a run need one seal.
+
+    When it holds too much it begins anew.
     """
 
-    sealed: dict[tuple[str, str], dict[bytes, SealedBlob]] = {}
+    sealed: dict[tuple[str, str, bytes], dict[bytes, SealedBlob]] = {}
     cuts: content.Cuts = {}
+    size: int = 0
+
+    def bound(self, most: int = REPEATED_BYTES) -> None:
+        """Forget everything when there is too much of it."""
+        if self.size > most:
+            self.sealed.clear()
+            self.cuts.clear()
+            self.size = 0
 
 
 class Unreadable(ValueError):
@@ -76,12 +91,17 @@ def _readable(claim: Claim, keys: RunKeys | None, repeated: Repeated) -> Persist
         raise Unreadable("seal") from error
     except ValueError as error:
         raise Unreadable("content") from error
-    known = repeated.sealed.setdefault(place, {})
+    # A run has one secret, unless its store was lost and it began anew.
+    known = repeated.sealed.setdefault((*place, keys.secret), {})
+    before = len(known)
     committed = sealing.commitments(keys.secret, draft.id, parts)
     found = {
         name: (committed[name], known.get(data) or _seal(keys, place, data, known))
         for name, data in parts.items()
     }
+    if len(known) > before:
+        # What was cut anew is what is sealed anew, and what was around it.
+        repeated.size += (len(known) - before) * ENTRY_BYTES + 3 * len(ciphertext)
     return Persist(_event(claim, draft, committed), found)
 
 

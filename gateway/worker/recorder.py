@@ -33,6 +33,8 @@ AT_ONCE = 256
 # After so many have been finished, others of this process get their turn: the store among them.
 TURN = 8
 IDLE_SECONDS = 0.05
+# So many at once are traffic: the next ones may gather for as long as the store says.
+TRAFFIC = 8
 BACKOFF_SECONDS = (0.1, 5.0)
 # How often the ledger may refuse an event before something else is stored in its place.
 REFUSALS = 3
@@ -67,7 +69,11 @@ class _Known(Struct, frozen=True):
 
 
 class Recorder:
-    """Moves events into the ledger. `open_secret` unwraps the secret of a project's run."""
+    """Moves events into the ledger. `open_secret` unwraps the secret of a project's run.
+
+    Under traffic events may gather for `gathering_seconds`, where a batch costs the same however
+    much it holds.
+    """
 
     def __init__(
         self,
@@ -79,6 +85,7 @@ class Recorder:
         batch: int = BATCH,
         at_once: int = AT_ONCE,
         idle_seconds: float = IDLE_SECONDS,
+        gathering_seconds: float = 0.0,
     ) -> None:
         self._drain = drain
         self._ledger = ledger
@@ -87,7 +94,9 @@ class Recorder:
         self._batch = batch
         self._at_once = at_once
         self._idle_seconds = idle_seconds
+        self._gathering_seconds = max(gathering_seconds, idle_seconds)
         self._known: OrderedDict[Place, _Known] = OrderedDict()
+        self._repeated = Repeated()
         self._refusals: dict[tuple[str, str, int], int] = {}
         self.figures = Figures()
 
@@ -105,7 +114,8 @@ class Recorder:
                 continue
             pause = shortest
             if settled < self._batch:
-                await _sleep(stop, self._idle_seconds)
+                traffic = settled >= TRAFFIC
+                await _sleep(stop, self._gathering_seconds if traffic else self._idle_seconds)
 
     async def drain(self, seconds: float = math.inf) -> None:
         """Record all that waits, for so long at most. Raises StorageFailure."""
@@ -151,7 +161,8 @@ class Recorder:
 
     async def _store(self, claims: Sequence[Claim], sifting: Sifting) -> list[Finished]:
         """Slice after slice in order; while the ledger is at one, the next is finished here."""
-        repeated = Repeated()
+        repeated = self._repeated
+        repeated.bound()
         stored: list[Finished] = []
         size = self._at_once
         ready = await self._finish(claims[:size], repeated)

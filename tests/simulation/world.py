@@ -229,7 +229,8 @@ class Agent:
         amount = self._chance.choice([0, 0, 1, 3])
         reserve = (Reserve(BUDGET, amount),) if amount else ()
         asked = make.ask(run_id, action_id=action_id, reserve=reserve, reservation_id=reservation)
-        for _ in range(4):
+        for number in range(4):
+            asked = structs.replace(asked, may_remember=number == 0)
             async with self._asking() as (gateway, ask):
                 journal = gateway.journal
                 try:
@@ -253,11 +254,17 @@ class Agent:
                         reservation_id=reservation,
                         gathered_version=seen.version,
                         gathered_generation=seen.generation,
+                        remembered=seen.remembered,
                         confirm=held,
                         confirm_deadline_ns=2**62,
                     )
                     if not allows:
-                        wanted = make.append(run_id, (draft,), reservation_id=reservation)
+                        wanted = make.append(
+                            run_id,
+                            (draft,),
+                            reservation_id=reservation,
+                            remembered=seen.remembered,
+                        )
                     outcome = await self._append(wanted, gateway, again=0.3)
                 finally:
                     await journal.forget(reservation)

@@ -21,6 +21,7 @@ from gateway.storage.server.postgres.database import (
     Role,
     open_database,
 )
+from gateway.storage.server.postgres.kept import Kept
 from gateway.storage.server.postgres.writes import Contended, Stored, first_days, store
 from gateway.telemetry import logger
 
@@ -57,6 +58,7 @@ class PostgresLedger:
         # Fixed by a run's first event, so what is known once stays true.
         self._run_days: dict[tuple[str, str], date] = {}
         self._days_made: set[date] = set()
+        self._kept = Kept()
 
     async def knows(self, project_id: str, run_id: str) -> bool:
         """Whether the run has any event here."""
@@ -199,9 +201,12 @@ class PostgresLedger:
     async def _store_once(self, part: Sequence[Persist], secrets: Mapping[Any, bytes]) -> Stored:
         async with self._database.across() as connection:
             try:
-                return await store(connection, part, secrets)
+                stored = await store(connection, part, secrets, self._kept)
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 raise Contended("Two workers stood in each other's way.") from error
+        for run in stored.kept:
+            self._kept.keep(*run)
+        return stored
 
     async def _make_days(self, days: set[date]) -> None:
         """Partitions for runs that begin; without one a day shares a partition with others."""

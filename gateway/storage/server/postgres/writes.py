@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Any
 
@@ -28,6 +29,7 @@ from gateway.errors import EventRefused, StorageFailure
 from gateway.storage.ports import Persist
 from gateway.storage.server.postgres import rows as ledger_rows
 from gateway.storage.server.postgres.batch import (
+    Head,
     Linked,
     Place,
     amounts_wanted,
@@ -37,6 +39,7 @@ from gateway.storage.server.postgres.batch import (
     twice,
 )
 from gateway.storage.server.postgres.database import Connection
+from gateway.storage.server.postgres.kept import Kept
 from gateway.storage.server.postgres.known import Known, amounts_of, columns, known_of
 
 # What says that an event will never fit: a value, a constraint, or the size of an index entry.
@@ -126,16 +129,21 @@ class Contended(StorageFailure):
 
 
 class Stored(Struct, frozen=True):
-    """`recorded` events were new; `twice` are those whose seq had been given to another before."""
+    """`recorded` events were new; `twice` are those whose seq had been given to another before.
+
+    `kept` are, by run, the ends of its chain before and after, and the keys of its parts: to be
+    told to `Kept` when the transaction has been committed.
+    """
 
     recorded: int
     twice: tuple[Event, ...]
+    kept: list[tuple[Place, Head | None, Head, set[str]]] = []
 
 
 async def store(
-    connection: Connection, batch: Sequence[Persist], secrets: Mapping[Place, bytes]
+    connection: Connection, batch: Sequence[Persist], secrets: Mapping[Place, bytes], kept: Kept
 ) -> Stored:
-    """Chain and store the events of `batch` that are new.
+    """Chain and store the events of `batch` that are new, with those parts that are not `kept`.
 
     Raises EventRefused when one of them cannot be stored, Contended when another writer was faster:
     in either case the transaction must not be committed.
@@ -145,8 +153,8 @@ async def store(
         known = await known_of(connection, batch)
         linked = link_all(batch, known.heads, known.taken)
         if linked:
-            await _write(connection, linked, known, secrets)
-        return Stored(len(linked), tuple(twice(linked, known.heads)))
+            await _write(connection, linked, known, secrets, kept)
+        return Stored(len(linked), tuple(twice(linked, known.heads)), _to_keep(linked, known.heads))
     except REFUSED as error:
         # Its detail would name the row, and rows are nobody's business.
         raise EventRefused(f"an event cannot be stored (SQLSTATE {error.sqlstate})") from None
@@ -171,6 +179,7 @@ async def _write(
     linked: Sequence[Linked],
     known: Known,
     secrets: Mapping[Place, bytes],
+    kept: Kept,
 ) -> None:
     events = [each.event for each in linked]
     bodies = [open_body(event) for event in events]
@@ -182,13 +191,14 @@ async def _write(
     stored = await connection.fetchval(INSERT_EVENTS, *runs, *columns(rows, 13))
     if stored != len(rows):
         raise Contended("Another worker recorded the same run at the same time.")
-    blobs = _blob_rows(linked, numbers)
+    stored_parts = {number: kept.of(at, known.heads.get(at)) for at, number in numbers.items()}
+    blobs = _blob_rows(linked, numbers, stored_parts)
     if blobs:
         await connection.execute(INSERT_BLOBS, *runs, *zip(*blobs, strict=True))
     after = [[*ledger_rows.values(row), known.days[place]] for place, row in projected.runs.items()]
     await _put(connection, PUT_RUNS, after, len(RunRow.__struct_fields__) + 1)
-    kept = [(*place, secrets[place]) for place in projected.runs if place in secrets]
-    await _put(connection, INSERT_SECRETS, kept, 3)
+    wrapped = [(*place, secrets[place]) for place in projected.runs if place in secrets]
+    await _put(connection, INSERT_SECRETS, wrapped, 3)
     await _put(connection, CLOSE_APPROVALS, [_closing(*each) for each in projected.closed], 4)
     asked = [ledger_rows.values(row) for row in projected.approvals.values()]
     await _put(connection, PUT_APPROVALS, asked, len(ApprovalRow.__struct_fields__))
@@ -209,18 +219,36 @@ def _event_row(each: Linked, body: Any, numbers: Mapping[Place, int]) -> list[An
     return [number, *columns, each.record, bytes.fromhex(each.hash), keys]
 
 
-def _blob_rows(linked: Sequence[Linked], numbers: Mapping[Place, int]) -> list[tuple[Any, ...]]:
-    """Each content part of a run once."""
+def _blob_rows(
+    linked: Sequence[Linked],
+    numbers: Mapping[Place, int],
+    stored: Mapping[int, AbstractSet[str]],
+) -> list[tuple[Any, ...]]:
+    """Each content part of a run once, and none that is stored."""
     sealed: dict[int, dict[str, bytes]] = defaultdict(dict)
     for each in linked:
-        of_run = sealed[numbers[place_of(each.event)]]
+        number = numbers[place_of(each.event)]
+        of_run, there = sealed[number], stored[number]
         for _, blob in each.persist.blobs.values():
-            of_run.setdefault(blob.key, blob.sealed)
+            if blob.key not in there:
+                of_run.setdefault(blob.key, blob.sealed)
     return [
         (number, bytes.fromhex(key), content)
         for number, of_run in sealed.items()
         for key, content in of_run.items()
     ]
+
+
+def _to_keep(
+    linked: Sequence[Linked], heads: Mapping[Place, Head]
+) -> list[tuple[Place, Head | None, Head, set[str]]]:
+    keys: dict[Place, set[str]] = defaultdict(set)
+    ends: dict[Place, Head] = {}
+    for each in linked:
+        place = place_of(each.event)
+        keys[place].update(blob.key for _, blob in each.persist.blobs.values())
+        ends[place] = Head(each.event.seq, each.event.epoch, each.hash)
+    return [(place, heads.get(place), end, keys[place]) for place, end in ends.items()]
 
 
 def _closing(place: Place, change: ApprovalClosed) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ Records = Mapping[str, ActionRecord | None]
 
 def wanted_actions(append: Append, state: RunState) -> list[str]:
     """The actions whose records must be looked up, since the recent ones are not all."""
-    if state.counters.get("calls", 0) <= RECENT_MAX and len(state.recent) < RECENT_MAX:
+    if all_recent(state):
         return []
     wanted = {change.closed.action_id for change in append.changes if change.closed is not None}
     if append.settle_action is not None:
@@ -26,6 +26,11 @@ def wanted_actions(append: Append, state: RunState) -> list[str]:
     if append.expected_event is None and _gathered_lately(append, state):
         wanted.discard(append.action_id or "")
     return sorted(wanted - state.recent.keys())
+
+
+def all_recent(state: RunState) -> bool:
+    """Whether the run's actions are all among the recent ones."""
+    return state.counters.get("calls", 0) <= RECENT_MAX and len(state.recent) < RECENT_MAX
 
 
 def refusal(append: Append, state: RunState, known: bool, records: Records) -> RefusedWhy | None:

@@ -49,7 +49,7 @@ class _Hold(Struct):
     amounts: dict[str, tuple[int, int]]
 
 
-class _Asked(Struct, frozen=True):
+class Asked(Struct, frozen=True):
     """A reservation on its way."""
 
     key: str
@@ -72,7 +72,7 @@ class Counters:
         self._holds: dict[str, _Hold] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def ask(self, run: Key, reservation_id: str, wishes: Sequence[Reserve]) -> list[_Asked]:
+    def ask(self, run: Key, reservation_id: str, wishes: Sequence[Reserve]) -> list[Asked]:
         """Ask for these amounts in the place of what the id held. `answered` waits for them."""
         self.forget(reservation_id)
         if not wishes:
@@ -89,7 +89,7 @@ class Counters:
             del self._holds[next(iter(self._holds))]
         return asked
 
-    async def answered(self, reservation_id: str, asked: Sequence[_Asked]) -> dict[str, int]:
+    async def answered(self, reservation_id: str, asked: Sequence[Asked]) -> dict[str, int]:
         """What others use of each counter. Raises StorageFailure."""
         hold = self._holds.get(reservation_id)
         used: dict[str, int] = {}
@@ -168,21 +168,21 @@ class Counters:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _ask(self, hold: _Hold, key: str, amount: int) -> _Asked:
+    def _ask(self, hold: _Hold, key: str, amount: int) -> Asked:
         slot, counter = self._places.counter(hold.project_id, key)
         command = RESERVE(
             (counter,), hold.name, amount, self._held_seconds, hold.place, _kept_seconds(key)
         )
-        return _Asked(key, slot, counter, command, self._routes.start(slot, command))
+        return Asked(key, slot, counter, command, self._routes.start(slot, command))
 
-    async def _answer(self, asked: _Asked) -> int:
+    async def _answer(self, asked: Asked) -> int:
         reply = await self._routes.finish(asked.slot, asked.command, asked.reply)
         used, overdue = reply
         for hold, place in zip(overdue[::2], overdue[1::2], strict=True):
             self._later(self._resolve(asked, hold, place))
         return int(used)
 
-    async def _resolve(self, asked: _Asked, hold: bytes, place: bytes) -> None:
+    async def _resolve(self, asked: Asked, hold: bytes, place: bytes) -> None:
         """Settle a hold past its deadline by what became of its decision."""
         partition = self._places.of(key_of(place))
         found = await self._routes.call(partition.slot, RESOLVE(partition.keys, hold))

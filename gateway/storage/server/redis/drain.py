@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.ambient import Ambient
@@ -19,7 +19,7 @@ from gateway.storage.server.redis import rows
 from gateway.storage.server.redis.functions import OLDEST, SETTLE
 from gateway.storage.server.redis.intake import placed_field
 from gateway.storage.server.redis.journal import NAMESPACE, installed
-from gateway.storage.server.redis.keys import PARTITIONS, Partition, Places, pack, place_of
+from gateway.storage.server.redis.keys import PARTITIONS, Places, pack, place_of
 from gateway.storage.server.redis.owning import LEASE_SECONDS, Owned, Owning
 from gateway.storage.server.redis.routes import Routes
 from gateway.telemetry import logger
@@ -112,9 +112,16 @@ class RedisDrain:
             token = claim.token
             assert isinstance(token, Token)
             by_partition.setdefault(token.partition, []).append(token)
-        await asyncio.gather(
-            *(self._settle(number, tokens) for number, tokens in by_partition.items())
-        )
+        asked = [
+            (owned, command, self._routes.start(owned.partition.slot, command, "slow"))
+            for number, tokens in by_partition.items()
+            if (owned := self._owning.lease(number)) is not None
+            for command in _settling(owned, tokens)
+        ]
+        for owned, command, reply in asked:
+            if await self._routes.finish(owned.partition.slot, command, reply, "slow") < 0:
+                _log.warning("partition_lost", partition=owned.partition.number)
+                self._owning.lost(owned)
 
     async def secrets(self, runs: set[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
         keys = list(runs)
@@ -130,29 +137,18 @@ class RedisDrain:
         await self._routes.close()
 
     async def _read(self, owned: Sequence[Owned], most: int) -> dict[Owned, list[Record]]:
+        """All are asked before the first is answered, so that the questions leave together."""
         size = CLAIMED_BYTES // len(owned)
-        found = await asyncio.gather(*(self._oldest(each.partition, most, size) for each in owned))
-        return dict(zip(owned, found, strict=True))
-
-    async def _oldest(self, partition: Partition, most: int, size: int) -> list[Record]:
-        command = OLDEST(partition.keys, most, size)
-        found = await self._routes.call(partition.slot, command, "slow")
-        return list(zip(found[::2], found[1::2], strict=True))
-
-    async def _settle(self, number: int, tokens: Sequence[Token]) -> None:
-        owned = self._owning.lease(number)
-        for start in range(0, len(tokens), SETTLED_AT_ONCE):
-            if owned is None:
-                return
-            words: list[bytes | str] = []
-            for token in tokens[start : start + SETTLED_AT_ONCE]:
-                words += [token.entry, token.field]
-            partition = owned.partition
-            command = SETTLE(partition.keys, owned.fence, PLACES_MS, *words)
-            if await self._routes.call(partition.slot, command, "slow") < 0:
-                _log.warning("partition_lost", partition=number)
-                self._owning.lost(owned)
-                return
+        asked = []
+        for each in owned:
+            slot, command = each.partition.slot, OLDEST(each.partition.keys, most, size)
+            asked.append((each, slot, command, self._routes.start(slot, command, "slow")))
+        found: dict[Owned, list[Record]] = {}
+        for each, slot, command, reply in asked:
+            answered = await self._routes.finish(slot, command, reply, "slow")
+            if answered:
+                found[each] = list(zip(answered[::2], answered[1::2], strict=True))
+        return found
 
     async def _set_aside(self, owned: Owned, entry: bytes, data: bytes) -> None:
         """Keep bytes that do not say whose they are, out of the way of those behind them.
@@ -173,6 +169,15 @@ class RedisDrain:
             partition.slot, pack("HGET", run, "w"), "slow"
         )
         return found
+
+
+def _settling(owned: Owned, tokens: Sequence[Token]) -> Iterator[bytes]:
+    """The commands that settle these records of a partition."""
+    for start in range(0, len(tokens), SETTLED_AT_ONCE):
+        words: list[bytes | str] = []
+        for token in tokens[start : start + SETTLED_AT_ONCE]:
+            words += [token.entry, token.field]
+        yield SETTLE(owned.partition.keys, owned.fence, PLACES_MS, *words)
 
 
 def _order(entry: bytes) -> tuple[int, int]:

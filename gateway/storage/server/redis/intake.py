@@ -137,7 +137,9 @@ def command(
         packed = APPEND(partition.keys, *words)
     except (ValueError, OverflowError, msgspec.MsgspecError) as error:
         raise StorageFailure(f"the append holds a value that cannot be stored: {error}") from error
-    return packed, Run(version, state, True, run.wrapped, run.content_key, last_ns=now_ns)
+    after = Run(version, state, True, run.wrapped, run.content_key, last_ns=now_ns)
+    after.line, after.own, after.trust = run.line, run.own + 1, run.trust
+    return packed, after
 
 
 def placed_field(project_id: str, event_id: str) -> str:

@@ -34,7 +34,7 @@ from gateway.storage.ports import (
 from gateway.storage.server.redis.above import Ancestry
 from gateway.storage.server.redis.backlog import Backlog
 from gateway.storage.server.redis.behind import Behind, Knows, Reload
-from gateway.storage.server.redis.counters import HELD_SECONDS, Counters
+from gateway.storage.server.redis.counters import HELD_SECONDS, Asked, Counters
 from gateway.storage.server.redis.durability import durability
 from gateway.storage.server.redis.eviction import Eviction
 from gateway.storage.server.redis.functions import PLACED
@@ -44,7 +44,7 @@ from gateway.storage.server.redis.lane import OutcomeUnknown
 from gateway.storage.server.redis.lookups import READ_DEADLINES, Lookups
 from gateway.storage.server.redis.order import InOrder
 from gateway.storage.server.redis.routes import DEADLINE_SECONDS, Routes
-from gateway.storage.server.redis.runs import Runs
+from gateway.storage.server.redis.runs import Run, Runs
 from gateway.storage.server.redis.trying import Trying
 from gateway.telemetry import logger
 
@@ -159,6 +159,9 @@ class RedisJournal:
         key = (ask.project_id, ask.run_id)
         self._notice()
         asked = self._counters.ask(key, ask.reservation_id, ask.reserve)
+        believed = self._runs.believed(ask) if ask.may_remember else None
+        if believed is not None:
+            return await self._remembered(ask, believed, asked)
         try:
             remembered = self._runs.remembered(key)
             parent = remembered.state.parent_run_id if remembered else None
@@ -187,6 +190,25 @@ class RedisJournal:
             used=used,
             stored_environment=state.environment,
             generation=self._generation,
+        )
+
+    async def _remembered(self, ask: Gather, run: Run, asked: Sequence[Asked]) -> Gathered:
+        """What a read would answer if nobody else has written to the run, which the append finds
+        out. Counters are asked all the same."""
+        try:
+            used = await self._counters.answered(ask.reservation_id, asked)
+        except BaseException:
+            self._counters.forget(ask.reservation_id)
+            raise
+        return Gathered(
+            state=run.state,
+            version=run.state.last_seq,
+            halted=run.state.halted,
+            action=None,
+            used=used,
+            stored_environment=run.state.environment,
+            generation=self._generation,
+            remembered=run.line,
         )
 
     async def append(self, append: Append) -> Appended | Refused:

@@ -2,10 +2,14 @@
 
 Redis says whether what is remembered is still the run's newest version, in the same call that
 reads it otherwise; an append that was built on an older one is refused by it.
+
+Where this gateway was the last to write to a run, and nobody else has been seen to lately, it may
+be believed for a judgement without asking: see `believed`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -15,8 +19,9 @@ from gateway.ambient import Ambient
 from gateway.domain import sealing
 from gateway.domain.run_state import ActionRecord, RunState
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Reloaded
+from gateway.storage.ports import Gather, Reloaded
 from gateway.storage.server.redis import rows
+from gateway.storage.server.redis.admission import all_recent
 from gateway.storage.server.redis.behind import Behind
 from gateway.storage.server.redis.functions import BRING, GATHER
 from gateway.storage.server.redis.keys import Key, Partition, Places, place_of
@@ -24,6 +29,13 @@ from gateway.storage.server.redis.routes import Routes
 
 # How long a look into the ledger is good for, while Redis does not know the run.
 RELOADED_SECONDS = 30.0
+# What is remembered in all, and what a run, an action of it and anything smaller count for.
+REMEMBERED_BYTES = 128 * 1024 * 1024
+RUN_BYTES = 2_000
+ACTION_BYTES = 1_500
+PIECE_BYTES = 300
+# A run that several gateways write to all the time is hardly ever believed.
+TRUST_MAX = 64
 ABSENT = b""
 _GONE = b"gone:"
 
@@ -33,6 +45,9 @@ class Run(Struct):
 
     `version` is ABSENT, or that of a run forgotten lately, when Redis does not have the run.
     `known` when it has events, there or in the ledger, from which it was then `reloaded`.
+
+    `line` names the last time that Redis told it; `own` counts this gateway's appends since then,
+    each of which Redis wrote upon the one before. It is believed unasked from `trust` of them on.
     """
 
     version: bytes
@@ -43,11 +58,22 @@ class Run(Struct):
     last_ns: int = 0
     reloaded: Reloaded | None = None
     read_at: float = 0.0
+    line: int = 0
+    own: int = 0
+    trust: int = 1
 
     @property
     def here(self) -> bool:
         """Whether Redis has the run."""
         return _here(self.version)
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes, told from how much there is: measuring costs more."""
+        state = self.state
+        actions = len(state.recent) + (len(self.reloaded.actions) if self.reloaded else 0)
+        pieces = len(state.counters) + len(state.labels) + len(state.approvals)
+        return RUN_BYTES + ACTION_BYTES * actions + PIECE_BYTES * pieces
 
 
 class Seen(Struct, frozen=True):
@@ -59,7 +85,8 @@ class Seen(Struct, frozen=True):
 
 
 class Runs:
-    """Reads runs. The least recently used are forgotten."""
+    """Reads runs. The least recently used are forgotten: at most so many are kept, in so many bytes
+    together."""
 
     def __init__(
         self,
@@ -68,19 +95,47 @@ class Runs:
         behind: Behind,
         ambient: Ambient,
         most: int,
+        most_bytes: int = REMEMBERED_BYTES,
     ) -> None:
         self._routes = routes
         self._places = places
         self._behind = behind
         self._ambient = ambient
         self._most = most
+        self._most_bytes = most_bytes
         self._runs: OrderedDict[Key, Run] = OrderedDict()
+        self._weights: dict[Key, int] = {}
+        self._bytes = 0
+        self._lines = itertools.count(1)
 
     def remembered(self, key: Key) -> Run | None:
         """The run as last seen, unless it may have come to Redis or gone since."""
         run = self._runs.get(key)
         if run is None or not (run.here or self._fresh(run)):
             return None
+        return run
+
+    def believed(self, ask: Gather) -> Run | None:
+        """The run, where this gateway was the last to write and what it remembers says all that a
+        read would.
+
+        Not below other runs, of whose halts only the partition knows; nor when the record of the
+        action may be one that is not remembered, or is there and would be answered from.
+        """
+        key = (ask.project_id, ask.run_id)
+        run = self._runs.get(key)
+        if run is None or not run.here or run.own < run.trust:
+            return None
+        state = run.state
+        if (
+            state.environment != ask.environment
+            or state.parent_run_id is not None
+            or ask.parent_run_id is not None
+        ):
+            return None
+        if ask.action_id is not None and (ask.action_id in state.recent or not all_recent(state)):
+            return None
+        self._runs.move_to_end(key)
         return run
 
     async def read(
@@ -123,6 +178,8 @@ class Runs:
         """Remember a run as Redis has just told it."""
         before = self._runs.get(key)
         same = before is not None and before.wrapped == stored.wrapped
+        # Others write to it, too: each time it takes longer until it is believed again.
+        trust = 1 if before is None or not before.here else min(2 * before.trust, TRUST_MAX)
         return self.keep(
             key,
             Run(
@@ -132,21 +189,30 @@ class Runs:
                 wrapped=stored.wrapped,
                 content_key=before.content_key if before is not None and same else None,
                 last_ns=stored.last_ns,
+                trust=trust,
             ),
         )
 
     def keep(self, key: Key, run: Run) -> Run:
+        self.drop(key)
+        run.line = run.line or next(self._lines)
         self._runs[key] = run
-        self._runs.move_to_end(key)
-        if len(self._runs) > self._most:
-            self._runs.popitem(last=False)
+        self._weights[key] = run.weight
+        self._bytes += self._weights[key]
+        while len(self._runs) > self._most or (
+            self._bytes > self._most_bytes and len(self._runs) > 1
+        ):
+            self.drop(next(iter(self._runs)))
         return run
 
     def drop(self, key: Key) -> None:
-        self._runs.pop(key, None)
+        if self._runs.pop(key, None) is not None:
+            self._bytes -= self._weights.pop(key)
 
     def clear(self) -> None:
         self._runs.clear()
+        self._weights.clear()
+        self._bytes = 0
 
     async def content_key(self, run: Run, user_id: str | None) -> bytes:
         """The run's content key. A new run gets a secret. Raises StorageFailure."""

@@ -54,6 +54,9 @@ class Trying:
             return Refused("predicate")
         run = self._runs.remembered(prepared.key)
         for number in range(TRIES_MAX):
+            if run is None and prepared.append.remembered:
+                # What was believed is not even remembered any more.
+                return Refused("predicate")
             outcome = await self._try(prepared, run, hold, leases=number >= LEASE_AFTER)
             if isinstance(outcome, int | Refused):
                 return outcome
@@ -73,6 +76,9 @@ class Trying:
         if wanted:
             seen = await self._runs.read(key, append.environment, wanted)
             run, records, certain = seen.run, seen.records, True
+        if append.remembered not in (0, run.line):
+            # It was believed without asking, and somebody else has written since.
+            return Refused("predicate")
         why = refusal(append, run.state, run.known, records)
         if why is not None:
             # Nothing is refused for what may have changed since it was read.
