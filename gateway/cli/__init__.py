@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import rich_click as click
 
+from gateway.cli.audit import audit
 from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
+from gateway.cli.export import export
 from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
@@ -43,6 +45,8 @@ COMMANDS = (
     keys,
     policy,
     verify,
+    export,
+    audit,
     doctor,
     config,
     serve,
