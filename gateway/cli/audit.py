@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from gateway.cli import folder
 from gateway.cli.answering import answering, data_option
 from gateway.cli.failures import ABSENT, FOUND, USAGE, Failure
 from gateway.cli.folder import with_control
@@ -16,6 +17,7 @@ from gateway.cli.settings import chosen
 if TYPE_CHECKING:
     from gateway.audit.bundle.findings import Checked
     from gateway.audit.signing.keys import SigningKey, SigningKeys
+    from gateway.config import Settings
     from gateway.wiring.stores import ControlStores
 
 
@@ -178,3 +180,68 @@ def _as_dict(key: SigningKey) -> dict[str, Any]:
         "created_at": key.created_at,
         "public_key": ed25519.pem(key.public),
     }
+
+
+@audit.command()
+@click.option(
+    "--witness",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder elsewhere: hold the log against every checkpoint there, then add this one.",
+)
+@data_option
+@answering
+def checkpoint(screen: Screen, witness: Path | None, data: str | None) -> int:
+    """Sign how the log stands, and prove that it goes on from what a witness saw.
+
+    Exits with 1 when events that a witness saw are gone or were changed.
+
+    Example: checkrein audit checkpoint --witness /mnt/elsewhere
+    """
+    import asyncio
+
+    note, size, gone, strays = asyncio.run(_checkpoint(chosen(data), witness))
+    ok = not gone and not strays
+    if screen.json:
+        told = {"ok": ok, "size": size, "gone": gone, "strays": strays, "note": note}
+        screen.answer(told)
+        return 0 if ok else FOUND
+    if strays:
+        screen.say(f"failed  {strays:,} hashes of log and events have no counterpart.", "red")
+        return FOUND
+    if gone:
+        screen.say(f"failed  The log does not go on from what was seen at {gone}.", "red")
+        return FOUND
+    screen.say(note.rstrip())
+    return 0
+
+
+async def _checkpoint(settings: Settings, witness: Path | None) -> tuple[str, int, list[int], int]:
+    """The signed note, the log's size, the sizes at which it is not what it was, its strays."""
+    from gateway.audit.log import checkpoint as notes
+    from gateway.audit.log import file_witness
+    from gateway.audit.log.growing import checkpoint_now
+    from gateway.audit.signing.keys import PURPOSE, SigningKeys
+
+    if settings.on_servers:
+        text = "The log is kept by embedded stores only, so far."
+        raise Failure(text, "checkrein audit checkpoint --data DIR", FOUND)
+    async with folder.record(settings) as stores:
+        project_id = await stores.control.project(folder.PROJECT)
+        keys = SigningKeys(stores.control, stores.keyring.derived(PURPOSE))
+        signer = await keys.signer()
+        if signer is None:
+            raise Failure("There is no signing key.", "checkrein audit keys create", ABSENT)
+        origin = notes.origin_of(project_id)
+        known = await keys.public_keys()
+        try:
+            older = file_witness.seen(witness, origin, known) if witness else []
+        except notes.NoteBroken as error:
+            raise Failure(str(error), "look at the witness: it was touched", FOUND) from error
+        ledger: Any = stores.ledger
+        now, gone = await checkpoint_now(ledger, project_id, older)
+        strays: int = await ledger.strays(project_id)
+        note = notes.sign(now, signer)
+        if witness and not gone and not strays:
+            file_witness.push(witness, note, now.size)
+    return note.decode(), now.size, [each.size for each in gone], strays

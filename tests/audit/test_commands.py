@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.commands import checkrein, up
+from tests.cli.commands import Done, checkrein, up
 
 CHARGE = {"action": {"tool": "files.read", "arguments": {"path": "canary-content-7731"}}}
 
@@ -121,6 +121,60 @@ def test_what_is_there_is_not_written_over(data, tmp_path):
 
     assert done.code == 1
     assert (tmp_path / "a.zip").read_bytes() == b"mine"
+
+
+def test_a_witness_sees_a_log_that_was_cut_or_changed(data, tmp_path):
+    """A2: what the database's owner does to it, also where every hash is made to fit."""
+    import sqlite3
+
+    checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    told = ("audit", "checkpoint", "--witness", "seen", "--data", data, "--json")
+    first = checkrein(*told, cwd=tmp_path)
+    again = checkrein(*told, cwd=tmp_path)
+    statements = (
+        "DELETE FROM leaf WHERE place = 3",
+        "UPDATE leaf SET hash = zeroblob(32) WHERE place = 1",
+    )
+    found: list[Done] = []
+    for statement in statements:
+        copy = Path(shutil.copytree(data, tmp_path / f"copy{len(found)}"))
+        with sqlite3.connect(copy / "ledger.db") as connection:
+            assert connection.execute(statement).rowcount == 1
+        connection.close()
+        found.append(checkrein(*told[:5], copy, "--json", cwd=tmp_path))
+
+    assert (first.code, again.code) == (0, 0), first.err
+    assert first.json["size"] == 4
+    assert [path.name for path in (tmp_path / "seen").iterdir()] == [
+        "checkpoint-000000000000004.txt"
+    ]
+    assert [each.code for each in found] == [1, 1]
+    assert [each.json["gone"] for each in found] == [[4], [4]]
+
+
+def test_events_that_are_not_those_of_the_log_are_found(data, tmp_path):
+    """A rewritten chain beside an untouched log would leave the root as it was."""
+    import sqlite3
+
+    checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    with sqlite3.connect(data / "ledger.db") as connection:
+        connection.execute("UPDATE event SET hash = zeroblob(32) WHERE seq = 2")
+    connection.close()
+
+    done = checkrein("audit", "checkpoint", "--data", data, "--json", cwd=tmp_path)
+
+    assert done.code == 1
+    assert done.json["strays"] == 2
+
+
+def test_a_witness_that_was_touched_is_refused(data, tmp_path):
+    checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    told = ("audit", "checkpoint", "--witness", "seen", "--data", data)
+    checkrein(*told, cwd=tmp_path)
+    (note,) = (tmp_path / "seen").iterdir()
+    note.write_bytes(note.read_bytes().replace(b"\n4\n", b"\n3\n"))
+
+    assert checkrein(*told, cwd=tmp_path).code == 1
 
 
 def _secret(data: Path) -> bytes:

@@ -55,7 +55,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("intent report", "intent preview", "intent calibrate", "intent rollback"),
         *("intent label", "intent review"),
         *("export", "audit verify", "audit keys create"),
-        *("audit keys rotate", "audit keys list"),
+        *("audit keys rotate", "audit keys list", "audit checkpoint"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
     }
 
