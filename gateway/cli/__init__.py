@@ -16,6 +16,7 @@ from gateway.cli.keys import keys
 from gateway.cli.policy import policy
 from gateway.cli.replay import replay
 from gateway.cli.runs import runs
+from gateway.cli.runs_export import runs_export
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.up import up
@@ -55,3 +56,4 @@ COMMANDS = (
 )
 for command in COMMANDS:
     main.add_command(command)
+runs.add_command(runs_export)

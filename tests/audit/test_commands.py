@@ -177,6 +177,17 @@ def test_a_witness_that_was_touched_is_refused(data, tmp_path):
     assert checkrein(*told, cwd=tmp_path).code == 1
 
 
+def test_runs_are_written_as_a_table(data, tmp_path):
+    """S3-32."""
+    told = ("runs", "export", "--format", "csv", "--data", data)
+    done = checkrein(*told, "--out", "all.csv", cwd=tmp_path)
+    none = checkrein(*told, "--out", "none.csv", "--agent", "nobody", cwd=tmp_path)
+
+    assert (done.code, none.code) == (0, 0), done.err
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
+    assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+
+
 def _secret(data: Path) -> bytes:
     import asyncio
 

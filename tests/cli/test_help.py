@@ -54,7 +54,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("serve", "work", "migrate"),
         *("intent report", "intent preview", "intent calibrate", "intent rollback"),
         *("intent label", "intent review"),
-        *("export", "audit verify", "audit keys create"),
+        *("runs export", "export", "audit verify", "audit keys create"),
         *("audit keys rotate", "audit keys list", "audit checkpoint"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
     }
