@@ -21,6 +21,21 @@ class ProblemDoc(Struct, frozen=True):
 
 
 CODES: Final[dict[str, ProblemDoc]] = {
+    # Evidence.
+    "bad_evidence": ProblemDoc(
+        "This is no export.",
+        400,
+        "What was sent is not the zip of an export: not base64, compressed, too large, or with "
+        "files that no export has; or the public key is no Ed25519 key in PEM form.",
+        "Send the zip as it was exported, in base64.",
+    ),
+    "export_refused": ProblemDoc(
+        "The run cannot be exported.",
+        409,
+        "Its record is not what was recorded, so nothing is signed; or it is too large for an "
+        "answer.",
+        "`checkrein verify` tells what was changed; `checkrein export` writes large runs.",
+    ),
     # The body, before its meaning is looked at.
     "body_too_large": ProblemDoc(
         "The body is larger than the limit.",

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import rich_click as click
 
+from gateway.cli.audit import audit
 from gateway.cli.compare import compare
 from gateway.cli.demo import demo
 from gateway.cli.determinism import determinism
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
+from gateway.cli.export import export
 from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
 from gateway.cli.replay import replay
 from gateway.cli.runs import runs
+from gateway.cli.runs_export import runs_export
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.up import up
@@ -49,6 +52,8 @@ COMMANDS = (
     keys,
     policy,
     verify,
+    export,
+    audit,
     doctor,
     config,
     serve,
@@ -57,3 +62,4 @@ COMMANDS = (
 )
 for command in COMMANDS:
     main.add_command(command)
+runs.add_command(runs_export)

@@ -103,6 +103,16 @@ def commitments(secret: bytes, event_id: str, parts: Mapping[str, bytes]) -> dic
     return found
 
 
+def opening(secret: bytes, event_id: str, name: str) -> bytes:
+    """What an outsider needs to check one part against its commitment, and no other part."""
+    return _known(secret, _named(event_id.encode(), name.encode()))
+
+
+def opened_commitment(opening: bytes, data: bytes) -> str:
+    """The commitment of a part, worked out from its opening."""
+    return _hmac(opening, data).hex()
+
+
 def storage_key(secret: bytes, data: bytes) -> str:
     """Where a content part is stored, in hexadecimal: the same bytes once within a run."""
     return _known(secret, _named(b"store", data)).hex()

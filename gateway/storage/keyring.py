@@ -58,6 +58,10 @@ class Keyring:
                 "Give the gateway the key it was first started with."
             ) from error
 
+    def derived(self, purpose: str) -> bytes:
+        """A key of the installation for one purpose, from the master key."""
+        return sealing.derive(self._master, purpose)
+
     async def run_secret_wrap(self, project_id: str, user_id: str | None, secret: bytes) -> bytes:
         """A run's secret, wrapped by its user's key, which is made when new, or the project's."""
         key = await self._key(project_id, user_id, make=True)

@@ -136,6 +136,14 @@ class EmbeddedLedger:
     async def all_runs(self) -> Sequence[tuple[str, str]]:
         return await self._readers.read(ledger_reads.all_runs)
 
+    async def leaves(self, project_id: str, after: int, limit: int) -> Sequence[bytes]:
+        """The hashes of a project's events in commit order: the leaves of its Merkle tree."""
+        return await self._readers.read(ledger_reads.leaves, project_id, after, limit)
+
+    async def strays(self, project_id: str) -> int:
+        """How many hashes stand in the project's log or with an event, and not in both."""
+        return await self._readers.read(ledger_reads.strays, project_id)
+
     async def last_seq(self, project_id: str, run_id: str) -> int:
         return await self._readers.read(ledger_reads.last_seq, project_id, run_id)
 

@@ -49,6 +49,14 @@ ALL_RUNS = """
     SELECT project_id, run_id FROM event
     UNION SELECT project_id, run_id FROM run ORDER BY project_id, run_id
 """
+LEAVES = "SELECT hash FROM leaf WHERE project_id = ? AND place >= ? ORDER BY place LIMIT ?"
+# Hashes that are in the log alone, and those of events alone; one statement sees one moment.
+STRAYS = """
+    SELECT (SELECT count(*) FROM (SELECT hash FROM leaf WHERE project_id = ?1
+                                  EXCEPT SELECT hash FROM event WHERE project_id = ?1))
+         + (SELECT count(*) FROM (SELECT hash FROM event WHERE project_id = ?1
+                                  EXCEPT SELECT hash FROM leaf WHERE project_id = ?1))
+"""
 
 BLOBS_AT_ONCE = 500
 
@@ -152,6 +160,16 @@ def approval(
 
 def all_runs(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     return [(project_id, run_id) for project_id, run_id in connection.execute(ALL_RUNS)]
+
+
+def leaves(connection: sqlite3.Connection, project_id: str, after: int, limit: int) -> list[bytes]:
+    """The hashes of a project's events in commit order, from place `after` on."""
+    return [bytes(digest) for (digest,) in connection.execute(LEAVES, (project_id, after, limit))]
+
+
+def strays(connection: sqlite3.Connection, project_id: str) -> int:
+    """How many hashes stand in the log or with an event, and not in both."""
+    return int(connection.execute(STRAYS, (project_id,)).fetchone()[0])
 
 
 def _page(

@@ -1,0 +1,56 @@
+"""The files of an export, from a run that was taken out of the ledger. No clock, no chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from gateway.audit.bundle import names, receipt, recipe, summary
+from gateway.audit.bundle.reading import Taken
+from gateway.audit.bundle.receipt import Told
+from gateway.audit.signing import dsse
+from gateway.audit.signing.ed25519 import Signer
+from gateway.domain import canonical
+
+
+class Opening(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of OPENINGS.jsonl: which part of which event lies in which blob."""
+
+    epoch: int
+    seq: int
+    part: str
+    opening: str
+    sha256: str
+
+
+def assemble(taken: Sequence[Taken], signer: Signer | None) -> dict[str, bytes]:
+    """Every file by its name, in order of the names; unsigned where nothing signs."""
+    assert taken
+    told = [
+        Told(each.event, each.stored.hash, {part.name: part.data for part in each.parts})
+        for each in taken
+    ]
+    files = _evidence(taken)
+    key_id = None if signer is None else signer.key_id
+    files[names.SUMMARY] = summary.of_receipt(receipt.of_run(told, {}, None))
+    written = receipt.encode(receipt.of_run(told, files, key_id))
+    files[names.RECEIPT] = written
+    if signer is not None:
+        files[names.SIGNATURE] = dsse.enclose(signer, names.PAYLOAD_TYPE, written)
+    return dict(sorted(files.items()))
+
+
+def _evidence(taken: Sequence[Taken]) -> dict[str, bytes]:
+    files = {names.RECIPE: recipe.text()}
+    files[names.REPLAY] = b"".join(each.stored.record + b"\n" for each in taken)
+    openings = []
+    for each in taken:
+        for part in each.parts:
+            digest = canonical.sha256(part.data)
+            files[names.blob(digest)] = part.data
+            openings.append(
+                Opening(each.event.epoch, each.event.seq, part.name, part.opening.hex(), digest)
+            )
+    files[names.OPENINGS] = b"".join(canonical.encode(each) + b"\n" for each in openings)
+    return files

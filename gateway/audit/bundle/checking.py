@@ -1,0 +1,157 @@
+"""Verification of an export, offline: its files, and the public keys of whoever should have signed.
+
+Everything is worked out again. Nothing that an export says about itself is believed before the
+signature holds, and what is touched is named as closely as it can be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.audit.bundle import artifacts, container, names, receipt
+from gateway.audit.bundle.events_check import Read, read_events
+from gateway.audit.bundle.findings import Checked, Findings
+from gateway.audit.bundle.openings_check import shown_content
+from gateway.audit.bundle.receipt import Told
+from gateway.audit.signing import dsse
+from gateway.audit.signing.dsse import EnvelopeBroken
+from gateway.audit.signing.ed25519 import PublicKeys
+from gateway.domain import canonical
+
+Json = dict[str, Any]
+
+
+def check_zip(
+    data: bytes,
+    keys: PublicKeys,
+    artifacts_in: Path | None = None,
+    bytes_max: int = names.BYTES_MAX,
+) -> Checked:
+    """Verify a zip. Raises ContainerRefused when it is no export at all."""
+    files = container.unzipped(data, bytes_max)
+    findings = Findings()
+    checked = _check(files, keys, artifacts_in, findings)
+    if not container.is_plain(data, files):
+        findings.add("container", "zip", "is not the zip that an export of these files is")
+        return _outcome(findings, checked)
+    return checked
+
+
+def check_files(
+    files: Mapping[str, bytes], keys: PublicKeys, artifacts_in: Path | None = None
+) -> Checked:
+    """Verify the files of an export, by their names."""
+    return _check(files, keys, artifacts_in, Findings())
+
+
+def _check(
+    files: Mapping[str, bytes], keys: PublicKeys, artifacts_in: Path | None, findings: Findings
+) -> Checked:
+    signed_by = _signature(files, keys, findings)
+    claimed = _claimed(files, findings)
+    _files(files, claimed, findings)
+    read = read_events(files.get(names.REPLAY, b""), _hashes(claimed), findings)
+    told: list[Told] = []
+    if read and all(each.event is not None for each in read):
+        told = _told(read, files, findings)
+        _receipt(files, claimed, told, findings)
+    elif not read:
+        findings.add("container", names.REPLAY, "holds no events")
+    hashed = artifacts.check(claimed, artifacts_in, findings) if artifacts_in else {}
+    run_id = told[0].event.run_id if told else None
+    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed)
+    return _outcome(findings, found)
+
+
+def _outcome(findings: Findings, found: Checked) -> Checked:
+    return msgspec.structs.replace(
+        found,
+        ok=findings.count == 0,
+        finding_count=findings.count,
+        findings=tuple(findings.named),
+    )
+
+
+def _signature(files: Mapping[str, bytes], keys: PublicKeys, findings: Findings) -> str | None:
+    envelope = files.get(names.SIGNATURE)
+    if envelope is None:
+        findings.add("signature", names.SIGNATURE, "is absent: nobody vouches for this export")
+        return None
+    try:
+        sealed = dsse.open_envelope(envelope, keys)
+    except EnvelopeBroken as error:
+        findings.add("signature", names.SIGNATURE, str(error))
+        return None
+    if sealed.kind != names.PAYLOAD_TYPE:
+        findings.add("signature", names.SIGNATURE, "signs another kind of document")
+        return None
+    if sealed.payload != files.get(names.RECEIPT):
+        findings.add("signature", names.RECEIPT, "is not the receipt that was signed")
+    return sealed.key_id
+
+
+def _claimed(files: Mapping[str, bytes], findings: Findings) -> Json:
+    """What the receipt says; nothing where it cannot be read."""
+    try:
+        found = msgspec.json.decode(files.get(names.RECEIPT, b""), type=Json)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        findings.add("receipt", names.RECEIPT, f"cannot be read: {error}")
+        return {}
+    if found.get("schema") != names.SCHEMA or found.get("version") != names.VERSION:
+        findings.add("receipt", names.RECEIPT, "is of a schema or version this release knows not")
+    return found
+
+
+def _hashes(claimed: Json) -> list[str]:
+    """The hashes of the events as the receipt lists them."""
+    chained = claimed.get("chain")
+    listed = chained.get("hashes") if isinstance(chained, dict) else None
+    if not isinstance(listed, list):
+        return []
+    return [each if isinstance(each, str) else "" for each in listed]
+
+
+def _files(files: Mapping[str, bytes], claimed: Json, findings: Findings) -> None:
+    listed = claimed.get("files")
+    listed = listed if isinstance(listed, dict) else {}
+    for name in sorted({*listed, *names.ALWAYS} - files.keys()):
+        findings.add("container", name[:100], "is absent")
+    for name in sorted(files.keys() - {names.RECEIPT, names.SIGNATURE}):
+        data = files[name]
+        if listed.get(name) != {"sha256": canonical.sha256(data), "bytes": len(data)}:
+            findings.add("file", name, "has other bytes than the receipt lists")
+
+
+def _told(read: list[Read], files: Mapping[str, bytes], findings: Findings) -> list[Told]:
+    known = [each.event for each in read if each.event is not None]
+    shown = shown_content(files, known, findings)
+    return [
+        Told(event, each.hash, shown.get((event.epoch, event.seq), {}))
+        for each, event in zip(read, known, strict=True)
+    ]
+
+
+def _receipt(
+    files: Mapping[str, bytes], claimed: Json, told: list[Told], findings: Findings
+) -> None:
+    """The receipt must be what follows from the events, to the byte."""
+    rest = {
+        name: data for name, data in files.items() if name not in (names.RECEIPT, names.SIGNATURE)
+    }
+    signature = claimed.get("signature")
+    key_id = signature.get("key_id") if isinstance(signature, dict) else None
+    try:
+        wanted = receipt.of_run(told, rest, key_id)
+    except (msgspec.MsgspecError, AttributeError, TypeError, ValueError) as error:
+        findings.add("receipt", names.RECEIPT, f"does not follow from these events: {error}")
+        return
+    if receipt.encode(wanted) == files.get(names.RECEIPT):
+        return
+    again = msgspec.json.decode(receipt.encode(wanted))
+    places = sorted(name for name in {*again, *claimed} if again.get(name) != claimed.get(name))
+    said = ", ".join(f"/{name[:40]}" for name in places[:10]) or "how it is written"
+    findings.add("receipt", names.RECEIPT, f"says other than the events do, in {said}")

@@ -1,0 +1,148 @@
+"""A run taken out of the ledger for an export: its events in the order of the chain, its content.
+
+The chain is worked out while it is read. What does not verify is refused: a signature over a
+record that was changed would vouch for the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from gateway.audit import chain
+from gateway.audit.bundle.names import BYTES_MAX, EVENTS_MAX
+from gateway.domain import blobs, sealing
+from gateway.domain.blobs import RunKeys, run_keys
+from gateway.domain.events import Event
+from gateway.domain.sealing import SealBroken
+from gateway.errors import CheckreinError
+from gateway.storage.ports import Ledger, StoredEvent
+
+PAGE = 500
+OPENED_AT_ONCE = 32
+
+OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
+
+_events = msgspec.json.Decoder(Event)
+
+
+class ExportRefused(CheckreinError):
+    """The run cannot be exported: it is too large, or not what was recorded."""
+
+
+class Part(Struct, frozen=True):
+    """An opened content part. `opening` is the key of its commitment, and of no other."""
+
+    name: str
+    opening: bytes
+    data: bytes
+
+
+class Taken(Struct, frozen=True):
+    """An event, its stored bytes, and those of its parts that may be shown and still exist."""
+
+    event: Event
+    stored: StoredEvent
+    parts: tuple[Part, ...]
+
+
+async def take_run(
+    ledger: Ledger,
+    open_secret: OpenSecret,
+    project_id: str,
+    run_id: str,
+    *,
+    content: bool = True,
+    bytes_max: int = BYTES_MAX,
+) -> list[Taken]:
+    """The run as it stands in the ledger now; empty when there is none. Raises ExportRefused."""
+    stored = await _stored(ledger, project_id, run_id, bytes_max)
+    pairs = _in_order(project_id, run_id, stored)
+    keys = await _keys(ledger, open_secret, project_id, run_id) if content else None
+    if keys is None:
+        return [Taken(event, each, ()) for event, each in pairs]
+    found: list[Taken] = []
+    size = sum(len(each.record) for each in stored)
+    for some in _chunks(pairs, OPENED_AT_ONCE):
+        wanted = {key for _, each in some for key in each.blob_keys.values()}
+        sealed = await ledger.blobs(project_id, run_id, sorted(wanted))
+        size += sum(map(len, sealed.values()))
+        if size > bytes_max:
+            raise ExportRefused(f"The run is larger than {bytes_max:,} bytes.")
+        found += [Taken(event, each, _parts(event, each, sealed, keys)) for event, each in some]
+    return found
+
+
+async def _stored(
+    ledger: Ledger, project_id: str, run_id: str, bytes_max: int
+) -> list[StoredEvent]:
+    found: list[StoredEvent] = []
+    after = size = 0
+    while page := await ledger.events(project_id, run_id, after, PAGE):
+        found += page
+        size += sum(len(each.record) for each in page)
+        if len(found) > EVENTS_MAX or size > bytes_max:
+            raise ExportRefused(
+                f"The run is larger than {EVENTS_MAX:,} events or {bytes_max:,} bytes."
+            )
+        after = _decoded(page[-1], after).seq
+    return found
+
+
+def _in_order(
+    project_id: str, run_id: str, stored: Sequence[StoredEvent]
+) -> list[tuple[Event, StoredEvent]]:
+    pairs = [(_decoded(each, place), each) for place, each in enumerate(stored)]
+    pairs.sort(key=lambda pair: (pair[0].epoch, pair[0].seq))
+    broken = chain.first_break(chain.genesis(project_id, run_id), [each for _, each in pairs])
+    if broken is not None:
+        raise ExportRefused(
+            f"Event {pairs[broken][0].seq} is not what was recorded, so nothing is signed."
+        )
+    return pairs
+
+
+def _decoded(stored: StoredEvent, place: int) -> Event:
+    try:
+        return _events.decode(stored.record)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ExportRefused(f"An event near {place} cannot be read: {error}") from error
+
+
+def _parts(
+    event: Event, stored: StoredEvent, sealed: Mapping[str, bytes], keys: RunKeys
+) -> tuple[Part, ...]:
+    found = []
+    for name, key in sorted(stored.blob_keys.items()):
+        data = sealed.get(key)
+        if data is None:
+            continue
+        try:
+            opened = blobs.open_part(keys, event.project_id, event.run_id, key, data)
+        except SealBroken as error:
+            raise ExportRefused(f"{name} of event {event.seq} was changed.") from error
+        if sealing.commitment(keys.secret, event.id, name, opened) != event.blobs.get(name):
+            raise ExportRefused(f"{name} of event {event.seq} is not what was committed to.")
+        found.append(Part(name, sealing.opening(keys.secret, event.id, name), opened))
+    return tuple(found)
+
+
+def _chunks(
+    pairs: list[tuple[Event, StoredEvent]], size: int
+) -> Iterator[list[tuple[Event, StoredEvent]]]:
+    for at in range(0, len(pairs), size):
+        yield pairs[at : at + size]
+
+
+async def _keys(
+    ledger: Ledger, open_secret: OpenSecret, project_id: str, run_id: str
+) -> RunKeys | None:
+    wrapped = await ledger.secret(project_id, run_id)
+    if wrapped is None:
+        return None
+    try:
+        return run_keys(await open_secret(project_id, wrapped))
+    except SealBroken:
+        return None

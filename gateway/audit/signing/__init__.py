@@ -1,0 +1,1 @@
+"""Signatures: Ed25519 keys, and DSSE envelopes over exported bytes."""

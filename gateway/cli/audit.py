@@ -1,0 +1,247 @@
+"""`checkrein audit`: signing keys, and the verification of exports, which needs no gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from gateway.cli import folder
+from gateway.cli.answering import answering, data_option
+from gateway.cli.failures import ABSENT, FOUND, USAGE, Failure
+from gateway.cli.folder import with_control
+from gateway.cli.screen import Screen
+from gateway.cli.settings import chosen
+
+if TYPE_CHECKING:
+    from gateway.audit.bundle.findings import Checked
+    from gateway.audit.signing.keys import SigningKey, SigningKeys
+    from gateway.config import Settings
+    from gateway.wiring.stores import ControlStores
+
+
+@click.group(name="audit")
+def audit() -> None:
+    """Make signing keys, and verify what was exported."""
+
+
+@audit.group(name="keys")
+def signing_keys() -> None:
+    """The keys that sign exports and checkpoints. The newest one signs."""
+
+
+@signing_keys.command()
+@data_option
+@answering
+def create(screen: Screen, data: str | None) -> None:
+    """Make the first signing key. Its private half never leaves the store, and is sealed there.
+
+    Example: checkrein audit keys create > checkrein.pem
+    """
+    _made(screen, data, first=True)
+
+
+@signing_keys.command()
+@data_option
+@answering
+def rotate(screen: Screen, data: str | None) -> None:
+    """Make a new signing key. What older ones signed still verifies under their public keys.
+
+    Example: checkrein audit keys rotate >> checkrein.pem
+    """
+    _made(screen, data, first=False)
+
+
+@signing_keys.command(name="list")
+@click.option("--pem", is_flag=True, help="Write the public keys in PEM form and nothing else.")
+@data_option
+@answering
+def list_(screen: Screen, pem: bool, data: str | None) -> None:
+    """Every signing key, by its public half.
+
+    Example: checkrein audit keys list --pem > checkrein.pem
+    """
+
+    async def work(stores: ControlStores) -> list[SigningKey]:
+        return await _keys(stores).listed()
+
+    found = [_as_dict(key) for key in with_control(chosen(data), work)]
+    if screen.json:
+        screen.answer(found)
+    elif pem:
+        screen.say("".join(key["public_key"] for key in found).rstrip())
+    else:
+        rows = [(key["key_id"], key["state"], key["created_at"][:16]) for key in found]
+        screen.table(("key", "state", "created"), rows)
+
+
+@audit.command()
+@click.argument("export", metavar="FOLDER_OR_ZIP", type=click.Path(path_type=Path))
+@click.option(
+    "--public-key",
+    "public_key",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Public keys in PEM form, from whoever runs the gateway.",
+)
+@click.option(
+    "--artifacts",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Hash the files that the run made again; they are found here by name.",
+)
+@answering
+def verify(screen: Screen, export: Path, public_key: Path, artifacts: Path | None) -> int:
+    """Verify an export offline: signature, hash chain, receipt and content. Exits with 1 if not.
+
+    Example: checkrein audit verify run.zip --public-key checkrein.pem
+    """
+    checked = _checked(export, public_key, artifacts)
+    if screen.json:
+        import msgspec
+
+        screen.answer(msgspec.to_builtins(checked))
+    else:
+        _tell(screen, checked)
+    return 0 if checked.ok else FOUND
+
+
+def _checked(export: Path, public_key: Path, artifacts: Path | None) -> Checked:
+    from gateway.audit.bundle import checking, container
+    from gateway.audit.bundle.container import ContainerRefused
+    from gateway.audit.signing import ed25519
+
+    try:
+        keys = ed25519.from_pem(public_key.read_bytes())
+        if export.is_dir():
+            return checking.check_files(container.read_folder(export), keys, artifacts)
+        return checking.check_zip(export.read_bytes(), keys, artifacts)
+    except OSError as error:
+        text = f"{error.filename} cannot be read: {error.strerror}."
+        raise Failure(text, "name a file that is there", ABSENT) from error
+    except ed25519.KeyUnreadable as error:
+        raise Failure(str(error), "checkrein audit keys list --pem", USAGE) from error
+    except ContainerRefused as error:
+        raise Failure(str(error), "ask for the export again", FOUND) from error
+
+
+def _tell(screen: Screen, checked: Checked) -> None:
+    if checked.ok:
+        said = f"{checked.events:,} events of {checked.run_id}, signed by {checked.signed_by}"
+        screen.say(f"ok  {said}: nothing was changed.")
+    else:
+        screen.say(f"failed  {checked.finding_count:,} findings in this export.", "red")
+        rows = [
+            ("" if each.seq is None else str(each.seq), each.kind, each.place, each.detail)
+            for each in checked.findings
+        ]
+        screen.table(("seq", "kind", "place", "what is wrong"), rows)
+    if checked.artifacts:
+        screen.table(("artifact", "state"), sorted(checked.artifacts.items()))
+
+
+def _made(screen: Screen, data: str | None, *, first: bool) -> None:
+    from gateway.ambient import SystemAmbient
+    from gateway.audit.signing.keys import KeyExists, NoSigningKey
+
+    async def work(stores: ControlStores) -> SigningKey:
+        keys = _keys(stores)
+        return await (keys.create if first else keys.rotate)(SystemAmbient())
+
+    try:
+        key = _as_dict(with_control(chosen(data), work))
+    except KeyExists as error:
+        raise Failure(str(error), "checkrein audit keys rotate", FOUND) from error
+    except NoSigningKey as error:
+        raise Failure(str(error), "checkrein audit keys create", ABSENT) from error
+    if screen.json:
+        screen.answer(key)
+        return
+    screen.progress(f"Signing key {key['key_id']}: give this public key to whoever verifies.")
+    screen.say(key["public_key"].rstrip())
+
+
+def _keys(stores: ControlStores) -> SigningKeys:
+    from gateway.audit.signing.keys import PURPOSE, SigningKeys
+    from gateway.domain import sealing
+
+    return SigningKeys(stores.control, sealing.derive(stores.master, PURPOSE))
+
+
+def _as_dict(key: SigningKey) -> dict[str, Any]:
+    from gateway.audit.signing import ed25519
+
+    return {
+        "key_id": key.key_id,
+        "number": key.number,
+        "state": "active" if key.active else "retired",
+        "created_at": key.created_at,
+        "public_key": ed25519.pem(key.public),
+    }
+
+
+@audit.command()
+@click.option(
+    "--witness",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder elsewhere: hold the log against every checkpoint there, then add this one.",
+)
+@data_option
+@answering
+def checkpoint(screen: Screen, witness: Path | None, data: str | None) -> int:
+    """Sign how the log stands, and prove that it goes on from what a witness saw.
+
+    Exits with 1 when events that a witness saw are gone or were changed.
+
+    Example: checkrein audit checkpoint --witness /mnt/elsewhere
+    """
+    import asyncio
+
+    note, size, gone, strays = asyncio.run(_checkpoint(chosen(data), witness))
+    ok = not gone and not strays
+    if screen.json:
+        told = {"ok": ok, "size": size, "gone": gone, "strays": strays, "note": note}
+        screen.answer(told)
+        return 0 if ok else FOUND
+    if strays:
+        screen.say(f"failed  {strays:,} hashes of log and events have no counterpart.", "red")
+        return FOUND
+    if gone:
+        screen.say(f"failed  The log does not go on from what was seen at {gone}.", "red")
+        return FOUND
+    screen.say(note.rstrip())
+    return 0
+
+
+async def _checkpoint(settings: Settings, witness: Path | None) -> tuple[str, int, list[int], int]:
+    """The signed note, the log's size, the sizes at which it is not what it was, its strays."""
+    from gateway.audit.log import checkpoint as notes
+    from gateway.audit.log import file_witness
+    from gateway.audit.log.growing import checkpoint_now
+    from gateway.audit.signing.keys import PURPOSE, SigningKeys
+
+    if settings.on_servers:
+        text = "The log is kept by embedded stores only, so far."
+        raise Failure(text, "checkrein audit checkpoint --data DIR", FOUND)
+    async with folder.record(settings) as stores:
+        project_id = await stores.control.project(folder.PROJECT)
+        keys = SigningKeys(stores.control, stores.keyring.derived(PURPOSE))
+        signer = await keys.signer()
+        if signer is None:
+            raise Failure("There is no signing key.", "checkrein audit keys create", ABSENT)
+        origin = notes.origin_of(project_id)
+        known = await keys.public_keys()
+        try:
+            older = file_witness.seen(witness, origin, known) if witness else []
+        except notes.NoteBroken as error:
+            raise Failure(str(error), "look at the witness: it was touched", FOUND) from error
+        ledger: Any = stores.ledger
+        now, gone = await checkpoint_now(ledger, project_id, older)
+        strays: int = await ledger.strays(project_id)
+        note = notes.sign(now, signer)
+        if witness and not gone and not strays:
+            file_witness.push(witness, note, now.size)
+    return note.decode(), now.size, [each.size for each in gone], strays
