@@ -35,6 +35,7 @@ CASES = [
 BEYOND_SCHEMAS = {
     "bad_name",
     "bad_cursor",
+    "bad_evidence",
     "number_out_of_range",
     "too_many_exponents",
     "too_many_nodes",
