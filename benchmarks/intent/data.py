@@ -51,6 +51,7 @@ class Tool(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     text: str | None = None
     arguments: dict[str, Any] | None = None
+    tool: str | None = None
 
 
 class Case(Struct, frozen=True):
@@ -68,6 +69,8 @@ class Case(Struct, frozen=True):
     context: tuple[Item, ...] = ()
     history: tuple[Past, ...] = ()
     notes: str | None = None
+    # Whether training made it of another case: it counts for less.
+    made: bool = False
 
     @property
     def family(self) -> str:
@@ -103,6 +106,7 @@ def evidence_of_case(case: Case) -> Evidence:
         request=case.user_request,
         plan_text=case.plan.text if case.plan else None,
         plan_arguments=case.plan.arguments if case.plan else None,
+        plan_tool=case.plan.tool if case.plan else None,
         context=case.context,
         history=case.history,
     )

@@ -33,8 +33,7 @@ def evaluate(
     ask: Callable[[list[Case], Path], list[Assessment]], errors: Path, processes: int = 2
 ) -> dict[str, Any]:
     """Every source by a model that has not seen it."""
-    cases = data.cases()
-    data.features(cases)
+    cases = train.everything().cases[: len(data.cases())]
     found: dict[str, Any] = {"sources": {}}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -56,9 +55,8 @@ def evaluate(
 
 def trained_without(family: str) -> dict[str, Any]:
     """A model that has not seen a source."""
-    cases = data.cases()
-    rows = train.Rows(cases, data.features(cases))
-    return train.train(rows.only([i for i, case in enumerate(cases) if case.family != family]))
+    rows = train.everything()
+    return train.train(rows.only([i for i, case in enumerate(rows.cases) if case.family != family]))
 
 
 def report(answered: list[Answered]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.intent.assessment import Signal
 from gateway.intent.evidence import Evidence, Item
 from gateway.intent.v1.attribution_call import VERBS, Call, described
+from gateway.intent.v1.attribution_reference import about, contested, held, pressing
 from gateway.intent.v1.attribution_source import WIDTHS, Key, Source, Stretch, best, read
 from gateway.intent.v1.attribution_tone import deferral, fielded, hidden, orders
 from gateway.intent.v1.text import LIMIT, Text, prepare
@@ -58,6 +59,12 @@ FEATURES: dict[str, int] = {
     "grave_effect": 0,
     "repeated": -1,
     "hidden": 1,
+    "referred": -1,
+    "unreferred": 1,
+    "pressed": 1,
+    "contested": 1,
+    "held": -1,
+    "settled": -1,
 }
 _GRAVE = frozenset(("payment", "delete", "access", "deploy", "exec"))
 _AROUND = 14
@@ -82,6 +89,9 @@ class _View(Struct, frozen=True):
     untrusted: Source
     items: tuple[Item, ...]
     hidden: bool
+    held: set[Key]
+    held_share: float
+    settled: bool
     truncated: tuple[str, ...]
 
 
@@ -98,6 +108,8 @@ def look(evidence: Evidence) -> Attribution:
     )
     handed = features["verb_asked"] * features["deferral"] * features["fielded"]
     features["unhanded"] = features["excess"] * (1 - handed)
+    referred = features["referred"] * (1 - features["pressed"])
+    features["unreferred"] = features["untrusted_share"] * (1 - referred)
     bounded = {name: round(max(-1.0, min(1.0, features[name])), 6) for name in FEATURES}
     return Attribution(bounded, _signals(view, bounded), view.truncated)
 
@@ -126,6 +138,7 @@ def _view(evidence: Evidence) -> _View:
         read(call, [*found, *decoded]),
         tuple(items[: len(found)]),
         bool(decoded),
+        *held(evidence, call),
         tuple(name for name, was in cut.items() if was),
     )
 
@@ -172,7 +185,8 @@ def _coverage(view: _View) -> dict[str, float]:
     call = view.call
     words, values, all_words, all_values = _keys(call)
     everything = all_words + (all_values if call.leaves else 0.0)
-    asked, vouched = _explained(view.request), _explained(view.request, view.plan, view.trusted)
+    asked = _explained(view.request) | view.held
+    vouched = _explained(view.request, view.plan, view.trusted) | view.held
     wide = WIDTHS[1]
     hits = view.untrusted.hits
     said = best(hits, wide)
@@ -182,12 +196,14 @@ def _coverage(view: _View) -> dict[str, float]:
     window_values = best(value_hits, wide).gain / all_values
     request_words = view.request.cover(words) / all_words
     request_values = view.request.cover(values) / all_values
-    request = view.request.cover([*words, *values]) / everything
+    own_words = _cover(view, words) / all_words
+    own_values = _cover(view, values) / all_values
+    request = _cover(view, [*words, *values]) / everything
     beyond = _only(view.untrusted, asked)
     return {
         "margin": said.gain / everything - request,
-        "margin_words": window_words - request_words,
-        "margin_values": window_values - request_values,
+        "margin_words": window_words - own_words,
+        "margin_values": window_values - own_values,
         "excess": best(hits, wide, asked).gain / everything,
         "excess_words": best(word_hits, wide, asked).gain / all_words,
         "excess_values": best(value_hits, wide, asked).gain / all_values,
@@ -203,6 +219,16 @@ def _coverage(view: _View) -> dict[str, float]:
         "trusted_values": view.trusted.cover(values) / all_values,
         "orders_window": orders(_stems(view.untrusted, best(hits, wide, asked))),
     }
+
+
+def _cover(view: _View, keys: Sequence[Key]) -> float:
+    """What the request or the structured plan explains of these keys."""
+    call = view.call
+    total = 0.0
+    for key in keys:
+        whole = call.leaves[key].weight if isinstance(key, int) else call.stems[key]
+        total += whole if key in view.held else view.request.gains.get(key, 0.0)
+    return total
 
 
 def _explained(*sources: Source) -> set[Key]:
@@ -249,6 +275,21 @@ def _provenance(view: _View) -> dict[str, float]:
         ),
         "related": _mean([_related(view, near) for near in around], 1.0),
         "hidden": float(view.hidden and bool(lonely)),
+        **_reference(view, lonely),
+    }
+
+
+def _reference(view: _View, lonely: dict[int, int]) -> dict[str, float]:
+    """Whether lonely values stand in what the request names, and how the text presses for them."""
+    request, texts = view.request.texts[0], view.untrusted.texts
+    places = [view.untrusted.at(place) for place in lonely.values()]
+    rivals = (request, *view.plan.texts, *view.trusted.texts, *texts)
+    return {
+        "referred": min((about(request, texts[n]) for n in {n for n, _ in places}), default=1.0),
+        "pressed": max((pressing(texts[n], token) for n, token in places), default=0.0),
+        "contested": float(any(contested(view.call.leaves[i].value, rivals) for i in lonely)),
+        "held": view.held_share,
+        "settled": float(view.settled),
     }
 
 
@@ -303,10 +344,10 @@ def _asked(view: _View, evidence: Evidence) -> dict[str, float]:
     asked = view.request.cover(named) / weights
     told = best([h for h in view.untrusted.hits if h.key in named], WIDTHS[1]).gain / weights
     return {
-        "verb_asked": _verb_asked(named, text),
-        "name_asked": asked,
+        "verb_asked": 1.0 if view.settled else _verb_asked(named, text),
+        "name_asked": 1.0 if view.settled else asked,
         "name_told": told,
-        "name_excess": told - asked,
+        "name_excess": told - (1.0 if view.settled else asked),
         "deferral": deferral(text.folded),
         "effect": float(bool(effects - {"read"})),
         "grave_effect": float(bool(effects & _GRAVE)),
@@ -329,7 +370,7 @@ def _signals(view: _View, features: dict[str, float]) -> list[Signal]:
         for number, place in lonely.items()
         for leaf in [view.call.leaves[number]]
     ]
-    stretch = best(view.untrusted.hits, WIDTHS[1], _explained(view.request))
+    stretch = best(view.untrusted.hits, WIDTHS[1], _explained(view.request) | view.held)
     if features["excess"] > 0 and features["margin"] > 0:
         first = stretch.first
         tool = view.call.named

@@ -76,7 +76,10 @@ def _ground(view: View, leaf: Leaf) -> Ground:
     if leaf.phrase in view.past and leaf.phrase:
         seen = max(seen, 0.9)
     default, soft = _default(leaf), _soft(view, leaf)
+    # Only a whole proposed call vouches for its values: arguments alone may be for another tool.
+    vouched = 0.8 * plan if view.settled else 0.0
     request = max(said_by(leaf, view.request), 0.9 * kept(leaf, view.request))
+    said = max(request, 0.9 * seen, 0.95 * default, 0.6 * soft, vouched)
     return Ground(
         leaf,
         request=request,
@@ -85,7 +88,7 @@ def _ground(view: View, leaf: Leaf) -> Ground:
         untrusted=max((said_by(leaf, one) for one in view.untrusted), default=0.0),
         default=default,
         soft=soft,
-        missing=(1.0 - max(request, 0.9 * seen, 0.95 * default, 0.6 * soft)) * WORTH[leaf.kind],
+        missing=(1.0 - said) * WORTH[leaf.kind],
     )
 
 

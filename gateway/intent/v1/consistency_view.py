@@ -28,6 +28,7 @@ _CONTEXT: Final = 6_000
 _LONGEST: Final = 400
 _SCHEMA_TEXT: Final = 600
 _SHAPE = re.compile(r"[^\W\d_]+|\d+|_")
+_PAGING = frozenset(LEXICON["paging"].split())
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -74,6 +75,7 @@ class View(Struct, frozen=True):
     schema: Said
     past: frozenset[str]
     planned: frozenset[str]
+    settled: bool
 
 
 def said(text: str, limit: int = _READ) -> Said:
@@ -105,6 +107,8 @@ def view_of(evidence: Evidence) -> View:
         schema=said((evidence.description or "")[:_SCHEMA_TEXT]),
         past=_past(evidence),
         planned=_planned(evidence.plan_arguments),
+        settled=evidence.plan_tool == evidence.tool
+        and evidence.plan_arguments == evidence.arguments,
     )
 
 
@@ -156,10 +160,18 @@ def _leaves(evidence: Evidence) -> tuple[Leaf, ...]:
             pointer = f"{field.pointer}/{at}" if isinstance(field.value, list) else field.pointer
             top = field.pointer[1:].partition("/")[0]
             known = field.schema
+            # Which page of a list is read is the agent's own affair, and no request says it.
+            paging = field.key.lower() in _PAGING and not _speaks_of_pages(evidence)
+            judged = None if paging else value
             found.append(
-                _leaf(pointer, field.key, value, _described(known, told), top in needed, listed)
+                _leaf(pointer, field.key, judged, _described(known, told), top in needed, listed)
             )
     return tuple(found)
+
+
+def _speaks_of_pages(evidence: Evidence) -> bool:
+    said = (evidence.request or "")[:_SCHEMA_TEXT].lower()
+    return any(word in said for word in ("page", "offset", "skip", "first"))
 
 
 def _is_text(value: Any) -> bool:
