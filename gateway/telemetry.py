@@ -113,6 +113,19 @@ class Metrics:
             "Checks judged again because the run had changed meanwhile.",
             registry=self.registry,
         )
+        self.proven = Counter(
+            "checkrein_decisions_rejudged",
+            "Recorded decisions that the gateway judged again by itself, by how they stand.",
+            ["standing"],
+            registry=self.registry,
+        )
+        self.exact_share = Gauge(
+            "checkrein_rejudged_exact_share",
+            "The share of those, as far as they can be judged again, that came out the same.",
+            registry=self.registry,
+        )
+        # Not a number until something was judged.
+        self.exact_share.set(float("nan"))
         self.journal_waiting = Gauge(
             "checkrein_journal_waiting_events",
             "Events in the journal that are not yet in the ledger.",

@@ -13,15 +13,18 @@ from gateway.checking.reporter import Reporter
 from gateway.domain.ruleset import Ruleset
 from gateway.errors import Unavailable
 from gateway.policies.rulebook import Refusal
+from gateway.replay.rejudging import Rejudging
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller, Control, Journal, Ledger
 from gateway.telemetry import Metrics
 
 
 class Rulebook(Protocol):
-    """The active policy, and why a newer one is not."""
+    """The active policy, why a newer one is not, and every version ever used."""
 
     def current(self) -> Ruleset | None: ...
+
+    async def ruleset(self, digest: str) -> Ruleset: ...
 
     last_error: Refusal | None
 
@@ -52,6 +55,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     control: Control
     keyring: Keyring
     rulebook: Rulebook
+    rejudging: Rejudging
     ambient: Ambient
     metrics: Metrics
     cursor_key: bytes

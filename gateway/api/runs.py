@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from gateway.api import cursor, freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
+from gateway.api.instants import Instant, as_recorded
 from gateway.api.parts import Parts
 from gateway.api.reports import check_run_names
 from gateway.domain.check import RunRef
 from gateway.domain.projections import RunRow
 from gateway.domain.reports import EventsReply, RunEnd, RunOpened
 from gateway.domain.run_ids import run_id_of
-from gateway.errors import BadRequest, NotFound, Problem, Unavailable
+from gateway.errors import NotFound, Problem, Unavailable
 from gateway.storage.ports import RunFilter
 
 Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most.")]
@@ -24,7 +24,6 @@ Cursor = Annotated[
     str, Meta(max_length=cursor.CURSOR_CHARS, description="`next_cursor` of a page.")
 ]
 Word = Annotated[str, Meta(min_length=1, max_length=256, description="Runs with exactly this.")]
-Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339, with its offset.")]
 RunStatus = Literal[
     "running", "halted", "succeeded", "failed", "paused", "escalated", "rolled_back"
 ]
@@ -67,8 +66,8 @@ async def _list_runs(parts: Parts, call: Call) -> Answer:
         environment=query.environment or None,
         agent_id=query.agent_id or None,
         status=query.status or None,
-        started_after=_instant(query.started_after),
-        started_before=_instant(query.started_before),
+        started_after=as_recorded(query.started_after),
+        started_before=as_recorded(query.started_before),
     )
     project_id, listed = call.caller.project_id, ["runs", structs.asdict(wanted)]
     before = cursor.read(parts.cursor_key, project_id, listed, query.cursor or None)
@@ -102,16 +101,6 @@ def run_missing(headers: Mapping[str, str]) -> Problem:
         detail = "The run is on its way into the record."
         return Unavailable("unavailable", detail, retry_after=1)
     return NotFound("run_not_found", "No run of this id in this project.")
-
-
-def _instant(moment: datetime | UnsetType) -> str | None:
-    """As the record writes times, so that they compare as text."""
-    if isinstance(moment, UnsetType):
-        return None
-    try:
-        return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    except OverflowError:
-        raise BadRequest("bad_parameter", "That time is out of range.") from None
 
 
 OPEN_RUN: Final = Endpoint(

@@ -12,6 +12,13 @@ def rfc3339(ns: int) -> str:
     return f"{_second(second)}.{rest // 1_000:06d}Z"
 
 
+def as_recorded(moment: datetime) -> str:
+    """The same form of a moment with an offset. Raises ValueError without, OverflowError."""
+    if moment.tzinfo is None:
+        raise ValueError("no offset")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 @lru_cache(maxsize=1024)
 def _second(second: int) -> str:
     """The part of a time that many events share."""

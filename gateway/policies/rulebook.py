@@ -19,10 +19,10 @@ from gateway.ambient import Ambient
 from gateway.domain.instants import rfc3339
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.port import Engine
-from gateway.errors import EngineUnavailable, NotFound, PolicyInvalid, StorageFailure
+from gateway.errors import EngineUnavailable, PolicyInvalid, StorageFailure
 from gateway.policies import load, source, testing
 from gateway.policies.source import Signature, Source
-from gateway.policies.versions import PolicyVersions
+from gateway.policies.versions import PolicyVersions, kept
 
 POLL_SECONDS = 0.5
 OLD_VERSIONS_MAX = 16
@@ -76,10 +76,7 @@ class Rulebook:
         if (known := self._old.get(digest)) is not None:
             self._old.move_to_end(digest)
             return known
-        files = await self._versions.version_files(digest)
-        if files is None:
-            raise NotFound("policy_not_found", "There is no policy version of that digest.")
-        found = await asyncio.to_thread(load.load, files, await self._commit(digest))
+        found = await kept(self._versions, digest)
         self._remember(found)
         return found
 
@@ -167,9 +164,3 @@ class Rulebook:
         self._old.move_to_end(ruleset.digest)
         while len(self._old) > OLD_VERSIONS_MAX:
             self._old.popitem(last=False)
-
-    async def _commit(self, digest: str) -> str | None:
-        known = {
-            version["digest"]: version["commit"] for version in await self._versions.versions()
-        }
-        return known.get(digest)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+from gateway.domain.ruleset import Ruleset
+from gateway.errors import NotFound
+from gateway.policies import load
 
 
 class PolicyVersions(Protocol):
@@ -20,3 +25,12 @@ class PolicyVersions(Protocol):
     async def versions(self) -> Sequence[Mapping[str, Any]]:
         """Newest first: digest, commit, saved_at."""
         ...
+
+
+async def kept(versions: PolicyVersions, digest: str) -> Ruleset:
+    """A version by its digest, compiled anew. Raises NotFound, PolicyInvalid."""
+    files = await versions.version_files(digest)
+    if files is None:
+        raise NotFound("policy_not_found", "There is no policy version of that digest.")
+    commits = {version["digest"]: version["commit"] for version in await versions.versions()}
+    return await asyncio.to_thread(load.load, files, commits.get(digest))

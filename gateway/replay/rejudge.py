@@ -25,11 +25,12 @@ from gateway.judging.assessing import assess
 from gateway.judging.judgement import judge_frame
 from gateway.replay.differences import first_difference
 from gateway.replay.held import SHIPPED, HeldVersions
-from gateway.replay.opening import OpenSecret, keys_of, open_event, read_event
+from gateway.replay.opening import Opened, OpenSecret, keys_of, open_event, read_event
 from gateway.replay.reassess import Finding, asked_of, reassess, recorded_assessment
 from gateway.storage.ports import Ledger
 
 Outcome = Literal["exact", "diverges"]
+Why = Literal["erased", "broken", "incomplete"]
 
 _bodies = msgspec.json.Decoder(DecisionBody)
 _frames = msgspec.json.Decoder(Frame)
@@ -39,6 +40,10 @@ _rounds = msgspec.json.Decoder(tuple[Round, ...])
 
 class NotReplayable(ValueError):
     """What the decision was made from is not all there any more; the text says what is missing."""
+
+    def __init__(self, text: str, why: Why) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class RecordedDecision(Struct, frozen=True):
@@ -75,9 +80,16 @@ async def recorded_decision(
         return None
     run_id = read_event(stored).run_id
     sealed = await ledger.blobs(project_id, run_id, list(stored.blob_keys.values()))
-    opened = open_event(stored, sealed, await keys_of(ledger, open_secret, project_id, run_id))
-    if not opened.whole:
-        raise NotReplayable(f"{(opened.erased + opened.broken)[0]} is not there any more")
+    keys = await keys_of(ledger, open_secret, project_id, run_id)
+    return recorded(open_event(stored, sealed, keys))
+
+
+def recorded(opened: Opened) -> RecordedDecision:
+    """The decision of an opened event. Raises NotReplayable."""
+    if opened.erased:
+        raise NotReplayable(f"{opened.erased[0]} is not there any more", "erased")
+    if opened.broken:
+        raise NotReplayable(f"{opened.broken[0]} is not what was recorded", "broken")
     try:
         return RecordedDecision(
             body=_bodies.decode(opened.event.body),
@@ -86,7 +98,8 @@ async def recorded_decision(
             decision=opened.content["decision"],
         )
     except (KeyError, msgspec.MsgspecError) as error:
-        raise NotReplayable(f"the record of the decision is not complete: {error}") from error
+        text = f"the record of the decision is not complete: {error}"
+        raise NotReplayable(text, "incomplete") from error
 
 
 async def rejudge(

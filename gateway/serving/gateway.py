@@ -68,6 +68,7 @@ async def serve(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
             asyncio.create_task(gateway.timers.run(stop)),
             asyncio.create_task(gateway.spool_drain.run(stop)),
             asyncio.create_task(gateway.canary_watch.run(stop)),
+            asyncio.create_task(gateway.proving.run(stop)),
             asyncio.create_task(_measure(gateway, metrics, stop)),
         ]
         if worker is not None:

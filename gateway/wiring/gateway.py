@@ -21,17 +21,19 @@ from gateway.checking.spool_drain import SpoolDrain
 from gateway.checking.timers import Timers
 from gateway.config import Settings
 from gateway.domain import sealing
-from gateway.engines.embedded.engine import EmbeddedEngine
-from gateway.engines.embedded.limits import MIB, Limits
-from gateway.engines.opa import OpaEngine
 from gateway.engines.port import Engine
 from gateway.policies.rulebook import Rulebook
+from gateway.replay.proving import Proving
+from gateway.replay.rejudging import Rejudging
 from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from gateway.wiring.backend import backend
+from gateway.wiring.engine import engine_of
 from gateway.wiring.intent import opened_assessor
 
 PROJECT = "default"
+# Live checks ask the same evaluator and the same assessor, and do not wait behind many.
+REJUDGED_AT_ONCE = 2
 
 
 class Gateway(Struct, frozen=True, kw_only=True):
@@ -44,6 +46,7 @@ class Gateway(Struct, frozen=True, kw_only=True):
     timers: Timers
     spool_drain: SpoolDrain
     canary_watch: CanaryWatch
+    proving: Proving
     engine: Engine
     master: bytes
     project_id: str
@@ -78,7 +81,7 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         chosen = backend(settings)
         stores = await stack.enter_async_context(chosen.gateway_stores(settings, world, url))
-        engine = _engine(settings, counted)
+        engine = engine_of(settings, counted.evaluator_replaced.inc)
         stack.push_async_callback(engine.close)
         assessor = await stack.enter_async_context(opened_assessor(settings, counted))
         rulebook = Rulebook(
@@ -121,6 +124,17 @@ async def open_gateway(
             is_spooled=checker.outage.waiting.knows,
             context=context,
         )
+        rejudging, one_by_one = (
+            Rejudging(
+                stores.ledger,
+                stores.keyring.run_secret,
+                engine,
+                rulebook.ruleset,
+                assessor=assessor,
+                at_once=at_once,
+            )
+            for at_once in (REJUDGED_AT_ONCE, 1)
+        )
         parts = Parts(
             authenticate=keys.authenticate,
             checker=checker,
@@ -130,6 +144,7 @@ async def open_gateway(
             control=stores.control,
             keyring=stores.keyring,
             rulebook=rulebook,
+            rejudging=rejudging,
             ambient=world,
             metrics=counted,
             cursor_key=sealing.derive(stores.master, "cursors"),
@@ -151,15 +166,8 @@ async def open_gateway(
                 metrics=counted,
             ),
             canary_watch=CanaryWatch(assessor, counted),
+            proving=Proving(one_by_one, stores.control, counted),
             engine=engine,
             master=stores.master,
             project_id=await stores.control.project(PROJECT),
         )
-
-
-def _engine(settings: Settings, metrics: Metrics) -> Engine:
-    """An OPA server where the settings name one, otherwise a child process."""
-    if settings.opa_url is not None:
-        return OpaEngine(settings.opa_url)
-    limits = Limits(memory_bytes=settings.evaluator_memory_mb * MIB)
-    return EmbeddedEngine(limits, metrics.evaluator_replaced.inc)

@@ -117,6 +117,10 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     client.post("/v1/check-action", json=other).raise_for_status()
     path = f"/v1/runs/{{run_id}}/compare?other={RUN}-before"
     get("compareRuns", path, run_id=RUN)
+    path = "/v1/decisions/{decision_id}/re-judge"
+    post("rejudgeDecision", path, {"policy": "active"}, decision_id=read)
+    post("rejudgeRun", "/v1/runs/{run_id}/re-judge", {"limit": 2}, run_id=RUN)
+    post("rejudgeRange", "/v1/re-judge", {"policy": "active", "limit": 2})
     get("scoreDeterminism", "/v1/runs/{run_id}/determinism", run_id=RUN)
     exported = get("exportRun", "/v1/runs/{run_id}/export?content=false", run_id=RUN)
     for named, path in (("verifyExport", "/v1"), ("verifyExportAlias", "/api")):

@@ -14,6 +14,7 @@ from gateway.api.problems import CODES
 from gateway.assessing.asking import Trouble
 from gateway.calibrating.report import HEADS
 from gateway.domain.verdicts import VERDICTS
+from gateway.replay.standing import Standing
 from gateway.telemetry import SCORES, STEPS, Metrics
 from tests.api.asking import check, new_name
 from tests.api.live import Live
@@ -30,6 +31,7 @@ WORDS: dict[str, set[str] | None] = {
     "truth": {"aligned", "misaligned"},
     "code": set(CODES),
     "outcome": {"active", "refused"},
+    "standing": set(get_args(Standing)),
     "le": None,
 }
 

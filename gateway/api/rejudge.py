@@ -1,0 +1,190 @@
+"""Recorded decisions judged again: under their own policy a proof, under another one a trial."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gateway.api import cursor, freshness
+from gateway.api.endpoint import Answer, Call, Endpoint, Operation
+from gateway.api.instants import Instant, as_recorded
+from gateway.api.parts import Parts
+from gateway.api.runs import Cursor, Word, named_run, run_missing
+from gateway.domain.ruleset import Ruleset
+from gateway.errors import NotFound, PolicyInvalid
+from gateway.replay.standing import Judged, Standing
+
+PAGE: Final = 100
+
+Policy = Annotated[
+    str,
+    Meta(
+        pattern=r"^(active|[0-9a-f]{64})$(?!\n)",
+        description="A version's digest, or `active`. Without it each decision's own counts.",
+    ),
+]
+Limit = Annotated[int, Meta(ge=1, le=PAGE, description="How many decisions at most.")]
+After = Annotated[int, Meta(ge=0, lt=2**53, description="The seq to go on behind.")]
+
+
+class RejudgeAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy to judge under."""
+
+    policy: Policy | UnsetType = UNSET
+
+
+class RejudgeRunAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy to judge under, and where in the run to go on."""
+
+    policy: Policy | UnsetType = UNSET
+    after: After = 0
+    limit: Limit = PAGE
+
+
+class RejudgeRangeAsk(Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy to judge under, and the decisions of which time: from `since`, before `until`."""
+
+    policy: Policy | UnsetType = UNSET
+    environment: Word | UnsetType = UNSET
+    since: Instant | UnsetType = UNSET
+    until: Instant | UnsetType = UNSET
+    cursor: Cursor | UnsetType = UNSET
+    limit: Limit = PAGE
+
+
+class RejudgedRun(Struct, frozen=True):
+    """A page of a run's decisions, in order. `counts` says how many of the page stand how."""
+
+    run_id: str
+    counts: dict[Standing, int]
+    judged: list[Judged]
+    has_more: bool
+    next_after: int | None
+
+
+class RejudgedRange(Struct, frozen=True):
+    """A page of decisions, newest first. `counts` says how many of the page stand how."""
+
+    counts: dict[Standing, int]
+    judged: list[Judged]
+    has_more: bool
+    next_cursor: str | None
+
+
+async def _decision(parts: Parts, call: Call) -> Answer:
+    ask: RejudgeAsk = call.body
+    under = await _policy(parts, ask.policy)
+    project_id, decision_id = call.caller.project_id, call.path["decision_id"]
+
+    async def find() -> Judged | None:
+        return await parts.rejudging.decision(project_id, decision_id, under)
+
+    found = await freshness.soon(parts, decision_id, find)
+    if found is None:
+        raise NotFound("decision_not_found", "No decision of this id in this project.")
+    return Answer(found)
+
+
+async def _run(parts: Parts, call: Call) -> Answer:
+    ask: RejudgeRunAsk = call.body
+    under = await _policy(parts, ask.policy)
+    project_id, run_id = call.caller.project_id, named_run(call)
+    headers = await freshness.of_run(parts, project_id, run_id)
+    if await parts.ledger.run(project_id, run_id) is None:
+        raise run_missing(headers)
+    page = await parts.rejudging.of_run(project_id, run_id, ask.after, ask.limit, under)
+    counts = _counts(page.judged)
+    more = page.after is not None
+    return Answer(RejudgedRun(run_id, counts, page.judged, more, page.after), headers)
+
+
+async def _range(parts: Parts, call: Call) -> Answer:
+    ask: RejudgeRangeAsk = call.body
+    under = await _policy(parts, ask.policy)
+    project_id = call.caller.project_id
+    environment = ask.environment or call.caller.environment
+    since, until = as_recorded(ask.since), as_recorded(ask.until)
+    listed = ["rejudge", environment, since, until, ask.policy or None]
+    before = cursor.read(parts.cursor_key, project_id, listed, ask.cursor or None)
+    page = await parts.rejudging.of_range(
+        project_id, environment, since, until, before, ask.limit, under
+    )
+    place = page.cursor
+    following = cursor.write(parts.cursor_key, project_id, listed, place) if place else None
+    return Answer(
+        RejudgedRange(_counts(page.judged), page.judged, following is not None, following)
+    )
+
+
+async def _policy(parts: Parts, policy: str | UnsetType) -> Ruleset | None:
+    """The policy that is asked for, None where each decision's own counts."""
+    if isinstance(policy, UnsetType):
+        return None
+    missing = NotFound("policy_not_found", "There is no policy version of that digest.")
+    if policy == "active":
+        active = parts.rulebook.current()
+        if active is None:
+            raise missing
+        return active
+    try:
+        return await parts.rulebook.ruleset(policy)
+    except PolicyInvalid as error:
+        raise missing from error
+
+
+def _counts(judged: list[Judged]) -> dict[Standing, int]:
+    return dict(Counter(each.standing for each in judged))
+
+
+REJUDGE_DECISION: Final = Endpoint(
+    _decision,
+    Operation(
+        id="rejudgeDecision",
+        method="POST",
+        path="/v1/decisions/{decision_id}/re-judge",
+        scope="read",
+        summary="A decision, judged again",
+        description=(
+            "The recorded frame is put to the rules again. Under its own policy the decision must "
+            "come out the same to the byte; where it does not, `pointer` says where. Nothing is "
+            "let through, stopped or recorded."
+        ),
+        body=RejudgeAsk,
+        reply=Judged,
+        problems=("decision_not_found", "policy_not_found"),
+    ),
+)
+
+REJUDGE_RUN: Final = Endpoint(
+    _run,
+    Operation(
+        id="rejudgeRun",
+        method="POST",
+        path="/v1/runs/{run_id}/re-judge",
+        scope="read",
+        summary="A run, judged again",
+        description="Each decision of the run, in order, under its own policy or another one.",
+        body=RejudgeRunAsk,
+        reply=RejudgedRun,
+        problems=("run_not_found", "policy_not_found"),
+    ),
+)
+
+REJUDGE_RANGE: Final = Endpoint(
+    _range,
+    Operation(
+        id="rejudgeRange",
+        method="POST",
+        path="/v1/re-judge",
+        scope="read",
+        summary="The decisions of a time range, judged again",
+        description=(
+            "The newest first, of one environment of the project, the key's own by default."
+        ),
+        body=RejudgeRangeAsk,
+        reply=RejudgedRange,
+        problems=("bad_cursor", "policy_not_found"),
+    ),
+)

@@ -1,0 +1,201 @@
+"""Many recorded decisions judged again: of a run, of a time range, or one by its id.
+
+A page is bounded, and a few decisions at a time are judged, so that live checks keep the evaluator
+to themselves for the most part. Nothing is appended, called or let through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from gateway.domain.blobs import RunKeys, run_keys
+from gateway.domain.events import DecisionBody, Event
+from gateway.domain.ruleset import Ruleset
+from gateway.domain.sealing import SealBroken
+from gateway.engines.port import Engine
+from gateway.errors import NotFound, PolicyInvalid
+from gateway.intent.port import Assessor
+from gateway.replay.held import SHIPPED, HeldVersions
+from gateway.replay.opening import Opened, OpenSecret, open_event, read_event
+from gateway.replay.rejudge import NotReplayable, recorded, rejudge
+from gateway.replay.standing import Judged, Place, lost, stands, without_policy
+from gateway.storage.ports import Ledger, StoredEvent
+
+# Decisions judged at the same time.
+AT_ONCE: Final = 16
+# Events of a run read at once, in search of its decisions.
+EVENTS_PAGE: Final = 256
+
+Find = Callable[[str], Awaitable[Ruleset]]
+Cursor = tuple[str, str]
+
+_bodies: Final = msgspec.json.Decoder(DecisionBody)
+
+
+class RunPage(Struct, frozen=True):
+    """Decisions of a run in order. Go on behind seq `after`, None when there are no more."""
+
+    judged: list[Judged]
+    after: int | None
+
+
+class RangePage(Struct, frozen=True):
+    """Decisions of many runs, newest first. Go on before `cursor`, None when there are no more."""
+
+    judged: list[Judged]
+    cursor: Cursor | None
+
+
+class _Taken(Struct, frozen=True):
+    """A decision's event with its run's wrapped secret."""
+
+    event: Event
+    stored: StoredEvent
+    wrapped: bytes | None
+
+
+class Rejudging:
+    """Judges again what the ledger holds. `find` gives a policy version by its digest, or NotFound.
+
+    `under` is the policy to judge under, None for each decision's own.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        open_secret: OpenSecret,
+        engine: Engine,
+        find: Find,
+        *,
+        assessor: Assessor | None = None,
+        held: HeldVersions = SHIPPED,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._ledger = ledger
+        self._open_secret = open_secret
+        self._engine = engine
+        self._find = find
+        self._assessor = assessor
+        self._held = held
+        self._places = asyncio.Semaphore(at_once)
+
+    async def version(self, digest: str) -> Ruleset:
+        """A policy version to judge under. Raises NotFound, PolicyInvalid."""
+        return await self._find(digest)
+
+    async def decision(
+        self, project_id: str, decision_id: str, under: Ruleset | None = None
+    ) -> Judged | None:
+        """One decision, None when the ledger holds none of this id."""
+        stored = await self._ledger.event_by_decision(project_id, decision_id)
+        if stored is None:
+            return None
+        event = read_event(stored)
+        wrapped = await self._ledger.secret(project_id, event.run_id)
+        return (await self._judged(project_id, [_Taken(event, stored, wrapped)], under))[0]
+
+    async def of_run(
+        self,
+        project_id: str,
+        run_id: str,
+        after: int = 0,
+        limit: int = 100,
+        under: Ruleset | None = None,
+    ) -> RunPage:
+        """The decisions of a run behind a seq."""
+        wrapped = await self._ledger.secret(project_id, run_id)
+        taken: list[_Taken] = []
+        more = True
+        while more and len(taken) < limit:
+            page = await self._ledger.events(project_id, run_id, after, EVENTS_PAGE)
+            more = len(page) == EVENTS_PAGE
+            for stored in page:
+                event = read_event(stored)
+                if event.type == "decision":
+                    if len(taken) == limit:
+                        more = True
+                        break
+                    taken.append(_Taken(event, stored, wrapped))
+                after = event.seq
+        judged = await self._judged(project_id, taken, under)
+        return RunPage(judged, after if more else None)
+
+    async def of_range(
+        self,
+        project_id: str,
+        environment: str,
+        since: str | None = None,
+        until: str | None = None,
+        before: Cursor | None = None,
+        limit: int = 100,
+        under: Ruleset | None = None,
+    ) -> RangePage:
+        """The decisions recorded from `since` on and before `until` (RFC 3339, as recorded)."""
+        if before is None and until is not None:
+            before = (until, "")
+        page = await self._ledger.decisions(project_id, environment, before, limit)
+        inside = [each for each in page if since is None or each.cursor[0] >= since]
+        taken = [_Taken(read_event(each.stored), each.stored, each.wrapped) for each in inside]
+        judged = await self._judged(project_id, taken, under)
+        more = len(page) == limit and len(inside) == limit
+        return RangePage(judged, page[-1].cursor if more else None)
+
+    async def _judged(
+        self, project_id: str, taken: Sequence[_Taken], under: Ruleset | None
+    ) -> list[Judged]:
+        keys = await self._keys(project_id, taken)
+        sealed = await self._sealed(project_id, taken)
+
+        def opened() -> list[Opened]:
+            return [
+                open_event(each.stored, sealed[each.event.run_id], keys[each.event.run_id])
+                for each in taken
+            ]
+
+        # Unsealing is the gateway's own work: others go on meanwhile.
+        found = await asyncio.to_thread(opened)
+        return await asyncio.gather(*(self._one(each, under) for each in found))
+
+    async def _one(self, opened: Opened, under: Ruleset | None) -> Judged:
+        event = opened.event
+        body = _bodies.decode(event.body)
+        place = Place(event.run_id, event.seq, event.recorded_at, body)
+        async with self._places:
+            try:
+                record = recorded(opened)
+                ruleset = under or await self._find(body.policy_digest)
+            except NotReplayable as failure:
+                return lost(place, failure)
+            except (NotFound, PolicyInvalid) as failure:
+                detail = f"the policy version {body.policy_digest[:12]} cannot be had: {failure}"
+                return without_policy(place, detail)
+            again = await rejudge(self._engine, ruleset, record, self._assessor, self._held)
+        return stands(place, record, again, own=ruleset.digest == body.policy_digest)
+
+    async def _keys(self, project_id: str, taken: Sequence[_Taken]) -> dict[str, RunKeys | None]:
+        wrapped = {each.event.run_id: each.wrapped for each in taken}
+        return {run_id: await self._key(project_id, each) for run_id, each in wrapped.items()}
+
+    async def _key(self, project_id: str, wrapped: bytes | None) -> RunKeys | None:
+        if wrapped is None:
+            return None
+        try:
+            return run_keys(await self._open_secret(project_id, wrapped))
+        except SealBroken:
+            return None
+
+    async def _sealed(
+        self, project_id: str, taken: Sequence[_Taken]
+    ) -> dict[str, dict[str, bytes]]:
+        wanted: dict[str, set[str]] = {}
+        for each in taken:
+            wanted.setdefault(each.event.run_id, set()).update(each.stored.blob_keys.values())
+        return {
+            run_id: dict(await self._ledger.blobs(project_id, run_id, sorted(keys)))
+            for run_id, keys in wanted.items()
+        }
