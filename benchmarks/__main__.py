@@ -1,6 +1,6 @@
 """`make bench`: a part of the table in one run, as Markdown and as JSON.
 
-python -m benchmarks [--production | --intent] [--short] [--json FILE]
+python -m benchmarks [--production | --intent | --replay] [--short] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import assessed, embedded, production
+from benchmarks import assessed, embedded, production, replayed
 from benchmarks.machine import load, machine
 from benchmarks.saturate import need_wrk
 
 SECONDS = 10
 SHORT_SECONDS = 3
+PARTS: dict[str | None, Any] = {"production": production, "intent": assessed, "replay": replayed}
 
 
 def main() -> None:
     """Measure everything, print the table, write the JSON."""
     options = _options()
     need_wrk()
-    part = production if options.production else assessed if options.intent else embedded
+    part = PARTS.get(options.part, embedded)
     found: dict[str, Any] = {"machine": machine(), "load_before": load()}
     found |= part.measure(SHORT_SECONDS if options.short else SECONDS)
     if options.json:
@@ -44,8 +45,12 @@ def _heading(found: dict[str, Any]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--production", action="store_true", help="on Redis and PostgreSQL")
-    which.add_argument("--intent", action="store_true", help="the Intent Guard")
+    for name, told in (
+        ("production", "on Redis and PostgreSQL"),
+        ("intent", "the Intent Guard"),
+        ("replay", "what is read and judged again"),
+    ):
+        which.add_argument(f"--{name}", action="store_const", const=name, dest="part", help=told)
     parser.add_argument("--short", action="store_true", help="three seconds instead of ten each")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     return parser.parse_args()

@@ -129,8 +129,10 @@ def _in_stores(settings: Settings, asked: Asked) -> list[Document]:
     tried = _tried(asked.policy, settings)
 
     async def judged() -> list[Document]:
+        from gateway.serving.collecting import collect_seldom
         from gateway.wiring import open_rejudging
 
+        collect_seldom()
         async with folder.record(settings) as stores, open_rejudging(settings, stores) as judging:
             project_id = await stores.control.project(folder.PROJECT)
             under = tried or await _kept(judging, asked.policy)

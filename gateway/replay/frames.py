@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.domain.blobs import RunKeys
-from gateway.replay.opening import OpenSecret, keys_of, open_event
+from gateway.replay.opening import Opened, OpenSecret, keys_of, open_event
 from gateway.storage.ports import Ledger, StoredEvent
 
 VIEW_MAX = 200
@@ -68,11 +68,11 @@ def frames(
     events: Sequence[StoredEvent], sealed: Mapping[str, bytes], keys: RunKeys | None
 ) -> list[ReplayFrame]:
     """The events as frames; `sealed` holds their content parts by storage key."""
-    return [_frame(stored, sealed, keys) for stored in events]
+    known: dict[str, bytes] = {}
+    return [_frame(open_event(stored, sealed, keys, known), stored) for stored in events]
 
 
-def _frame(stored: StoredEvent, sealed: Mapping[str, bytes], keys: RunKeys | None) -> ReplayFrame:
-    opened = open_event(stored, sealed, keys)
+def _frame(opened: Opened, stored: StoredEvent) -> ReplayFrame:
     event = opened.event
     return ReplayFrame(
         seq=event.seq,

@@ -37,11 +37,18 @@ class Opened(Struct, frozen=True):
         return not self.erased and not self.broken
 
 
-def open_event(stored: StoredEvent, sealed: Mapping[str, bytes], keys: RunKeys | None) -> Opened:
+def open_event(
+    stored: StoredEvent,
+    sealed: Mapping[str, bytes],
+    keys: RunKeys | None,
+    known: dict[str, bytes] | None = None,
+) -> Opened:
     """Open one event; `sealed` holds its parts by storage key, `keys` is None when erased.
 
+    `known` are parts of the same run that were opened before: events repeat most of each other.
     Raises StorageFailure when the record itself cannot be read.
     """
+    before = {} if known is None else known
     event = read_event(stored)
     parts: dict[str, bytes] = {}
     erased: list[str] = []
@@ -52,7 +59,11 @@ def open_event(stored: StoredEvent, sealed: Mapping[str, bytes], keys: RunKeys |
             erased.append(name)
             continue
         try:
-            parts[name] = blobs.open_part(keys, event.project_id, event.run_id, key, part)
+            data = before.get(key)
+            if data is None:
+                data = blobs.open_part(keys, event.project_id, event.run_id, key, part)
+                before[key] = data
+            parts[name] = data
         except SealBroken:
             broken.append(name)
     return Opened(event, _joined(parts), erased, broken)

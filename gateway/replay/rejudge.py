@@ -21,6 +21,7 @@ from gateway.domain.rule_results import EngineInfo, Round, RuleResult
 from gateway.domain.ruleset import Ruleset
 from gateway.engines.port import Engine
 from gateway.intent.port import Assessor
+from gateway.judging.applicable import RuleIndex
 from gateway.judging.assessing import assess
 from gateway.judging.judgement import judge_frame
 from gateway.replay.differences import first_difference
@@ -108,6 +109,7 @@ async def rejudge(
     recorded: RecordedDecision,
     assessor: Assessor | None = None,
     held: HeldVersions = SHIPPED,
+    index: RuleIndex | None = None,
 ) -> Rejudgement:
     """Judge the recorded frame again under `ruleset`, which is the recorded one for a proof.
 
@@ -131,7 +133,7 @@ async def rejudge(
             return Assessed(failed=True)
         return await assess(asked, ruleset, changed)
 
-    judgement = await judge_frame(answers, ruleset, frame, recorded.frame, assess=assessed)
+    judgement = await judge_frame(answers, ruleset, frame, recorded.frame, index, assessed)
     judged = decisions.encode(judgement.decision)
     exact = judged == recorded.decision
     pointer = None if exact else _first_difference(recorded.decision, judged)

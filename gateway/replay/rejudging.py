@@ -20,6 +20,7 @@ from gateway.domain.sealing import SealBroken
 from gateway.engines.port import Engine
 from gateway.errors import NotFound, PolicyInvalid
 from gateway.intent.port import Assessor
+from gateway.judging.applicable import RuleIndex
 from gateway.replay.held import SHIPPED, HeldVersions
 from gateway.replay.opening import Opened, OpenSecret, open_event, read_event
 from gateway.replay.rejudge import NotReplayable, recorded, rejudge
@@ -82,6 +83,7 @@ class Rejudging:
         self._find = find
         self._assessor = assessor
         self._held = held
+        self._index = RuleIndex()
         self._places = asyncio.Semaphore(at_once)
 
     async def version(self, digest: str) -> Ruleset:
@@ -152,9 +154,11 @@ class Rejudging:
         sealed = await self._sealed(project_id, taken)
 
         def opened() -> list[Opened]:
+            known: dict[str, dict[str, bytes]] = {run_id: {} for run_id in sealed}
             return [
-                open_event(each.stored, sealed[each.event.run_id], keys[each.event.run_id])
+                open_event(each.stored, sealed[run_id], keys[run_id], known[run_id])
                 for each in taken
+                for run_id in (each.event.run_id,)
             ]
 
         # Unsealing is the gateway's own work: others go on meanwhile.
@@ -174,7 +178,9 @@ class Rejudging:
             except (NotFound, PolicyInvalid) as failure:
                 detail = f"the policy version {body.policy_digest[:12]} cannot be had: {failure}"
                 return without_policy(place, detail)
-            again = await rejudge(self._engine, ruleset, record, self._assessor, self._held)
+            again = await rejudge(
+                self._engine, ruleset, record, self._assessor, self._held, self._index
+            )
         return stands(place, record, again, own=ruleset.digest == body.policy_digest)
 
     async def _keys(self, project_id: str, taken: Sequence[_Taken]) -> dict[str, RunKeys | None]:
