@@ -118,6 +118,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     path = f"/v1/runs/{{run_id}}/compare?other={RUN}-before"
     get("compareRuns", path, run_id=RUN)
     get("scoreDeterminism", "/v1/runs/{run_id}/determinism", run_id=RUN)
+    get("getRecording", "/v1/runs/{run_id}/recording", run_id=RUN)
     exported = get("exportRun", "/v1/runs/{run_id}/export?content=false", run_id=RUN)
     for named, path in (("verifyExport", "/v1"), ("verifyExportAlias", "/api")):
         post(named, f"{path}/audit/verify", {"zip": exported["zip"]})
