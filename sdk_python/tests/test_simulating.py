@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import checkrein
@@ -590,3 +592,23 @@ def test_outputs_that_only_a_digest_is_kept_of_are_not_replayable(recording):
     (row,) = simulation.report.rows
     assert (row.result, row.not_replayable) == ("not replayable", "digest alone")
     assert not simulation.report.ok
+
+
+def test_the_readme_simulates(recording):
+    world = World()
+    readme = Path(__file__).parents[1] / "README.md"
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    [example] = [one for one in blocks if "checkrein.simulate" in one]
+    with run("recorded", id=f"readme-{time.time_ns()}") as r:
+        counts(world, "a")
+    assert checkrein.flush(10.0)
+
+    def support_agent() -> None:
+        with run():
+            counts(world, "a")
+
+    given: dict[str, Any] = {"checkrein": checkrein, "support_agent": support_agent}
+    exec(example.replace("order-9281", r.id), given)
+
+    assert given["simulation"].report.match_rate == 1.0
+    assert world.ran == ["a"]

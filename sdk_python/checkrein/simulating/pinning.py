@@ -59,7 +59,8 @@ class Pinning:
 
     def __init__(self, clock: Clock | None, seed: int | None) -> None:
         self._clock, self._seed = clock, seed
-        self._former: list[tuple[Any, str, Any]] = []
+        # What stands in for what. Held, so that no other object gets the id of one.
+        self._others: dict[int, tuple[Any, Any]] = {}
         self._chance: Any = None
 
     @property
@@ -79,21 +80,31 @@ class Pinning:
 
     def release(self) -> None:
         """Put everything back."""
-        while self._former:
-            owner, name, former = self._former.pop()
-            setattr(owner, name, former)
+        back = {id(other): former for former, other in self._others.values()}
+        # In all modules: what was imported meanwhile, libraries too, took the others' names.
+        for module in list(sys.modules.values()):
+            _exchange(module, back)
+        self._others.clear()
         if self._chance is not None:
             random.setstate(self._chance)
             self._chance = None
 
     def _replace(self, others: dict[Any, Any]) -> None:
         """By what they are, not by their names: `from time import time as now` is found too."""
-        by_id = {id(former): other for former, other in others.items()}
+        mine = {id(former): (former, other) for former, other in others.items()}
+        self._others |= mine
         for module in _homes():
-            for name, value in list(vars(module).items()):
-                if id(value) in by_id:
-                    self._former.append((module, name, value))
-                    setattr(module, name, by_id[id(value)])
+            _exchange(module, {key: other for key, (_, other) in mine.items()})
+
+
+def _exchange(module: Any, by_id: dict[int, Any]) -> None:
+    try:
+        held = list(vars(module).items())
+    except TypeError:
+        return
+    for name, value in held:
+        if id(value) in by_id:
+            setattr(module, name, by_id[id(value)])
 
 
 def _homes() -> Iterator[Any]:
