@@ -23,6 +23,7 @@ from gateway.cli.runs import runs
 from gateway.cli.runs_export import runs_export
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
+from gateway.cli.simulate import simulate
 from gateway.cli.up import up
 from gateway.cli.verify import verify
 
@@ -46,6 +47,7 @@ COMMANDS = (
     demo,
     runs,
     replay,
+    simulate,
     explain,
     compare,
     determinism,

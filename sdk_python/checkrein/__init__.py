@@ -38,6 +38,7 @@ from checkrein._record import (
 )
 from checkrein._run import Run, current_run, flush, run
 from checkrein._runtime import init, stats
+from checkrein._simulate import simulate
 from checkrein._version import __version__
 
 __all__ = [
@@ -73,5 +74,6 @@ __all__ = [
     "request",
     "retrieved",
     "run",
+    "simulate",
     "stats",
 ]

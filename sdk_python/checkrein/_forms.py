@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
+from checkrein import _replaying
 from checkrein._flow import drive, drive_async
 from checkrein._gate import admit, enter
 from checkrein._reports import Permit
@@ -23,6 +24,8 @@ def function(tool: Tool) -> Callable[..., Any]:
     """For plain functions and methods."""
 
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        if _replaying.active is not None:
+            return _replaying.active.function(tool, args, kwargs)
         permit = drive(admit(tool, args, kwargs))
         bound = enter(permit)
         outcome = _Outcome(permit)
@@ -41,6 +44,8 @@ def coroutine(tool: Tool) -> Callable[..., Any]:
     """For `async def`."""
 
     async def guarded(*args: Any, **kwargs: Any) -> Any:
+        if _replaying.active is not None:
+            return await _replaying.active.coroutine(tool, args, kwargs)
         permit = await drive_async(admit(tool, args, kwargs))
         bound = enter(permit)
         outcome = _Outcome(permit)
@@ -59,6 +64,8 @@ def generator(tool: Tool) -> Callable[..., Any]:
     """For functions that yield; `send`, `throw` and `close` reach the body."""
 
     def guarded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        if _replaying.active is not None:
+            return (yield from _replaying.active.generator(tool, args, kwargs))
         permit = drive(admit(tool, args, kwargs))
         bound = enter(permit)
         outcome = _Outcome(permit)
@@ -89,10 +96,14 @@ def generator(tool: Tool) -> Callable[..., Any]:
     return guarded
 
 
-def async_generator(tool: Tool) -> Callable[..., Any]:
+def async_generator(tool: Tool) -> Callable[..., Any]:  # noqa: C901 - each way into a body is one
     """For `async def` functions that yield."""
 
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        if _replaying.active is not None:
+            async for served in _replaying.active.async_generator(tool, args, kwargs):
+                yield served
+            return
         permit = await drive_async(admit(tool, args, kwargs))
         bound = enter(permit)
         outcome = _Outcome(permit)

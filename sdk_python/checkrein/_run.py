@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from checkrein import _runtime
+from checkrein import _replaying, _runtime
 from checkrein._decision import Decision
 from checkrein._errors import ApprovalRequired
 from checkrein._events import Event
@@ -65,6 +65,9 @@ class Run:
 
     def note(self, kind: str, /, **fields: Any) -> None:
         """Keep an observation event of the contract for the next check or the end of the run."""
+        if _replaying.active is not None:
+            _replaying.active.noted(kind, fields)
+            return
         self.observed.note(kind, **{"turn_id": _turn.get(), **fields})
         self._push_when_heavy()
 
@@ -191,6 +194,11 @@ def run(
 def current_run() -> Run | None:
     """The run that this code is in."""
     return _current.get()
+
+
+def current_turn() -> str | None:
+    """The id of the turn that this code is in."""
+    return _turn.get()
 
 
 def flush(timeout: float = 2.0) -> bool:

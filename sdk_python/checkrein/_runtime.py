@@ -14,6 +14,7 @@ import sys
 import threading
 from typing import Any
 
+from checkrein import _replaying
 from checkrein._breaker import Breaker
 from checkrein._gaps import Gaps
 from checkrein._masking import Masker
@@ -91,6 +92,14 @@ def init(
     _make(settings, [], replace=True)
 
 
+def exchange(other: Runtime | None) -> Runtime | None:
+    """Put another runtime in the place of the one that is, and return that."""
+    global _runtime
+    with _lock:
+        _runtime, former = other, _runtime
+    return former
+
+
 def flush(timeout: float = EXIT_SECONDS) -> bool:
     """Send what waits in the background; true when everything has arrived within `timeout` s."""
     return _runtime is None or _runtime.outbox.flush(timeout)
@@ -119,7 +128,8 @@ def _make(settings: Settings, problems: list[str], *, replace: bool = False) -> 
             if _runtime is not None:
                 _runtime.outbox.flush(EXIT_SECONDS)
                 _runtime.wire.close()
-            _runtime = Runtime(settings)
+            replaying = _replaying.active
+            _runtime = replaying.runtime(settings) if replaying else Runtime(settings)
             for problem in problems:
                 log.warning("Checkrein setting not understood: %s", problem)
         return _runtime

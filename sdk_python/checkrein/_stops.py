@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 import msgspec
@@ -15,6 +16,7 @@ from checkrein._exchange import exchange
 from checkrein._finding import finding
 from checkrein._flow import drive
 from checkrein._http import Outgoing
+from checkrein._run import Run
 from checkrein._trouble import Trouble
 
 GENERIC = "This call was blocked and did not run. Do not try it again in the same way."
@@ -25,6 +27,7 @@ INEXACT = (
 UNCHECKED = "This call could not be checked, so it was not run. Try again later."
 TEXT_CHARS = 1000
 GRANTS = 1000
+Waiting = tuple[Callable[[], str], Callable[[], None]]
 
 
 class _Approval(msgspec.Struct):
@@ -41,13 +44,21 @@ class Stop(Exception):
 
 def error(runtime: _runtime.Runtime, call: Call, decision: Decision) -> BaseException:
     """The exception for a decision that stops a call; a word that is not known is a block (E4)."""
+    return of(
+        decision, call.run, lambda approval_id: _waiting(runtime, call, decision, approval_id)
+    )
+
+
+def of(decision: Decision, run: Run | None, waiting: Callable[[str], Waiting]) -> BaseException:
+    """The same, with what answers for an approval: its status, and what to do once it is given."""
     if decision.enforced == "halt":
         message = f"This run was ended. {explained(decision)}"
-        if call.run is not None:
-            call.run.halt(message)
+        if run is not None:
+            run.halt(message)
         return Halted(message, decision)
     if decision.enforced == "require_approval" and decision.approval is not None:
-        return _approval(runtime, call, decision, decision.approval.id)
+        message = f"This call waits for a person's approval. {explained(decision)}"
+        return ApprovalRequired(message, decision, *waiting(decision.approval.id))
     return Blocked(f"This call was blocked. {explained(decision)}", decision)
 
 
@@ -75,9 +86,9 @@ def _text(decision: Decision, found: str) -> str:
     return f"{said} (decision {_line(decision.decision_id)})"
 
 
-def _approval(
+def _waiting(
     runtime: _runtime.Runtime, call: Call, decision: Decision, approval_id: str
-) -> ApprovalRequired:
+) -> Waiting:
     key = call.grant_key()
 
     def status() -> str:
@@ -88,8 +99,7 @@ def _approval(
             runtime.granted.pop(next(iter(runtime.granted)))
         runtime.granted[key] = (decision.run_id, call.action_id, approval_id)
 
-    message = f"This call waits for a person's approval. {explained(decision)}"
-    return ApprovalRequired(message, decision, status, granted)
+    return status, granted
 
 
 def approval_status(runtime: _runtime.Runtime, approval_id: str) -> str:

@@ -122,6 +122,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     post("rejudgeRun", "/v1/runs/{run_id}/re-judge", {"limit": 2}, run_id=RUN)
     post("rejudgeRange", "/v1/re-judge", {"policy": "active", "limit": 2})
     get("scoreDeterminism", "/v1/runs/{run_id}/determinism", run_id=RUN)
+    get("getRecording", "/v1/runs/{run_id}/recording", run_id=RUN)
     exported = get("exportRun", "/v1/runs/{run_id}/export?content=false", run_id=RUN)
     for named, path in (("verifyExport", "/v1"), ("verifyExportAlias", "/api")):
         post(named, f"{path}/audit/verify", {"zip": exported["zip"]})

@@ -1,0 +1,286 @@
+"""From frames to a recording: each decision is a call, and its result belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from gateway.domain import canonical
+from gateway.domain.instants import rfc3339
+from gateway.domain.verdicts import STOPPING
+from gateway.replay.frames import ReplayFrame
+from gateway.replay.recording.recorded import (
+    Money,
+    NotStored,
+    RecordedCall,
+    RecordedError,
+    RecordedModelCall,
+    RecordedRun,
+    RecordedTotals,
+    Recording,
+)
+
+FRAMES_MAX: Final = 20_000
+_NULL: Final = canonical.sha256(b"null")
+_MODEL: Final = ("parameters", "system", "messages", "tools", "answer", "reasoning")
+
+
+class Recorder:
+    """Follows a run frame by frame. `size` grows with what is kept, in bytes."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self.frames = 0
+        self.size = 0
+        self._calls: dict[str, RecordedCall] = {}
+        self._models: list[RecordedModelCall] = []
+        self._expires: dict[str, str] = {}
+        self._occurrences: dict[tuple[tuple[str, ...], str, str], int] = {}
+        self._turns: dict[str, int] = {}
+        self._gone = 0
+
+    def add(self, frame: ReplayFrame) -> None:
+        """The next frame of the run."""
+        self.frames += 1
+        self._gone += len(frame.erased) + len(frame.broken)
+        match frame.type:
+            case "decision":
+                self._decided(frame)
+            case "result":
+                self._resulted(frame)
+            case "gap":
+                self._ran_unchecked(frame)
+            case "model_call":
+                self._asked_model(frame)
+            case "approval_requested" | "approval_expired":
+                self._approval(frame)
+
+    def recording(self, run: Mapping[str, Any]) -> Recording:
+        """What came together; `run` is the run's row."""
+        calls = tuple(self._calls.values())
+        return Recording(
+            run=RecordedRun(
+                run_id=run["run_id"],
+                environment=run["environment"],
+                status=run["status"],
+                started_at=run["started_at"],
+                ended_at=run["ended_at"],
+                name=run["name"],
+                agent_id=run["agent_id"],
+                external_id=run["external_id"],
+            ),
+            calls=calls,
+            model_calls=tuple(self._models),
+            totals=self._totals(calls),
+            incomplete=tuple(self._incomplete(run, calls)),
+        )
+
+    def _decided(self, frame: ReplayFrame) -> None:
+        body = frame.body
+        seen = frame.content.get("frame")
+        action: dict[str, Any] = (seen.get("action") if isinstance(seen, dict) else None) or {}
+        holed = {name.partition("/")[0] for name in (*frame.erased, *frame.broken)}
+        arguments = action.get("arguments") if "frame" not in holed else None
+        enforced = str(body["enforced"])
+        stopped = enforced in STOPPING
+        started_ns = str(body["decided_ns"])
+        call = RecordedCall(
+            place=self._place(),
+            seq=frame.seq,
+            task=self._task(frame),
+            tool=str(body["tool"]),
+            action_id=str(body["action_id"]),
+            arguments=arguments if isinstance(arguments, dict) else None,
+            arguments_digest=str(body["submitted_digest"]),
+            occurrence=self._occurrence(frame, str(body["tool"]), str(body["submitted_digest"])),
+            decision=self._told(frame),
+            outcome="stopped" if stopped else "unknown",
+            started_at=rfc3339(int(started_ns)),
+            ended_seq=frame.seq if stopped else None,
+            ended_at=rfc3339(int(started_ns)) if stopped else None,
+            not_stored=None if stopped else "nothing reported",
+            approval="pending" if enforced == "require_approval" else None,
+        )
+        self._approved(call)
+        self._calls[str(body["decision_id"])] = call
+        self.size += len(canonical.encode(call))
+
+    def _told(self, frame: ReplayFrame) -> dict[str, Any]:
+        """The decision as the SDK read it; without its content, what the evidence says of it."""
+        body, content = frame.body, frame.content
+        decision = content.get("decision")
+        known: dict[str, Any] = decision if isinstance(decision, dict) else {}
+        seen, rounds = content.get("frame"), content.get("rounds")
+        assessment = seen.get("assessment") if isinstance(seen, dict) else None
+        if isinstance(rounds, list) and len(rounds) > 1:
+            assessment = rounds[-1].get("assessment")
+        approval_id = body.get("approval_id")
+        return {
+            "decision_id": body["decision_id"],
+            "run_id": self._run_id,
+            "action_id": body["action_id"],
+            "seq": frame.seq,
+            "verdict": body["verdict"],
+            "enforced": body["enforced"],
+            "mode": body["mode"],
+            "reasons": known.get("reasons", body["rules"]),
+            "arguments": known.get("arguments") if body["enforced"] == "modify" else None,
+            "arguments_digest": body["arguments_digest"],
+            "assessment": assessment,
+            "policy": {"digest": body["policy_digest"], "commit": body.get("policy_commit")},
+            "approval": {"id": approval_id, "url": None, "expires_at": None}
+            if approval_id
+            else None,
+            "degraded": body.get("degraded") or [],
+        }
+
+    def _approved(self, call: RecordedCall) -> None:
+        """A call that runs after its action waited for a person: the person said yes."""
+        if call.outcome == "stopped":
+            return
+        for decision_id, before in self._calls.items():
+            if before.action_id == call.action_id and before.approval == "pending":
+                self._calls[decision_id] = replace(before, approval="approved")
+
+    def _approval(self, frame: ReplayFrame) -> None:
+        decision_id = str(frame.body.get("decision_id"))
+        call = self._calls.get(decision_id)
+        if call is None or call.decision is None:
+            return
+        if frame.type == "approval_expired":
+            self._calls[decision_id] = replace(call, approval="expired")
+            return
+        expires = rfc3339(int(frame.body["expires_ns"]))
+        asked = {**(call.decision["approval"] or {}), "expires_at": expires}
+        decision = {**call.decision, "approval": asked}
+        self._calls[decision_id] = replace(call, decision=decision)
+
+    def _resulted(self, frame: ReplayFrame) -> None:
+        body = frame.body
+        decision_id = str(body.get("decision_id"))
+        call = self._calls.get(decision_id)
+        if call is None:
+            return
+        failed = body.get("status") == "failed"
+        said = frame.content.get("error")
+        error = said if isinstance(said, dict) else {}
+        self._calls[decision_id] = replace(
+            call,
+            outcome="raised" if failed else "returned",
+            ended_seq=frame.seq,
+            ended_at=frame.occurred_at,
+            duration_ns=body.get("duration_ns"),
+            output=frame.content.get("output"),
+            output_digest=body.get("output_digest"),
+            not_stored=_why_missing(frame, "error" if failed else "output"),
+            cut=bool(body.get("truncated")),
+            error=RecordedError(str(error.get("type") or ""), str(error.get("message") or ""))
+            if failed
+            else None,
+            cost=_money(body.get("cost")),
+        )
+        self.size += len(canonical.encode(self._calls[decision_id]))
+
+    def _ran_unchecked(self, frame: ReplayFrame) -> None:
+        body = frame.body
+        digest = str(body.get("arguments_digest") or "")
+        told = frame.content.get("observation")
+        tool = body.get("tool") or (told.get("tool") if isinstance(told, dict) else None)
+        self._calls[frame.id] = RecordedCall(
+            place=self._place(),
+            seq=frame.seq,
+            task=self._task(frame),
+            tool=str(tool),
+            action_id=str(frame.action_id or ""),
+            arguments=None,
+            arguments_digest=digest,
+            occurrence=self._occurrence(frame, str(tool), digest),
+            decision=None,
+            outcome="unknown",
+            started_at=frame.occurred_at,
+            not_stored="ran without a decision",
+        )
+
+    def _asked_model(self, frame: ReplayFrame) -> None:
+        body, told = frame.body, frame.content.get("observation")
+        known: dict[str, Any] = told if isinstance(told, dict) else {}
+        used = body.get("usage") or {}
+        call = RecordedModelCall(
+            place=self._place(),
+            seq=frame.seq,
+            task=self._task(frame),
+            at=frame.occurred_at,
+            provider=body.get("provider"),
+            id=body.get("id"),
+            prompt_version=body.get("prompt_version"),
+            input_tokens=int(used.get("input_tokens") or 0),
+            output_tokens=int(used.get("output_tokens") or 0),
+            cost=_money(body.get("cost")),
+            duration_ns=body.get("duration_ns"),
+            not_stored="erased" if frame.erased else "changed" if frame.broken else None,
+            **{name: known[name] for name in _MODEL if known.get(name) is not None},
+        )
+        self._models.append(call)
+        self.size += len(canonical.encode(call))
+
+    def _place(self) -> int:
+        return len(self._calls) + len(self._models) + 1
+
+    def _task(self, frame: ReplayFrame) -> tuple[str, ...]:
+        """Turns by their number: their ids are other ones in another run."""
+        if frame.turn_id is None:
+            return ()
+        number = self._turns.setdefault(frame.turn_id, len(self._turns) + 1)
+        return (f"turn {number}",)
+
+    def _occurrence(self, frame: ReplayFrame, tool: str, digest: str) -> int:
+        key = (self._task(frame), tool, digest)
+        count = self._occurrences[key] = self._occurrences.get(key, 0) + 1
+        return count
+
+    def _totals(self, calls: tuple[RecordedCall, ...]) -> RecordedTotals:
+        cost: dict[str, int] = {}
+        for each in (*(call.cost for call in calls), *(model.cost for model in self._models)):
+            if each is not None:
+                currency = each.currency.upper()
+                cost[currency] = cost.get(currency, 0) + each.value
+        return RecordedTotals(
+            calls=len(calls),
+            model_calls=len(self._models),
+            input_tokens=sum(each.input_tokens for each in self._models),
+            output_tokens=sum(each.output_tokens for each in self._models),
+            cost=dict(sorted(cost.items())),
+        )
+
+    def _incomplete(self, run: Mapping[str, Any], calls: tuple[RecordedCall, ...]) -> list[str]:
+        told = []
+        if run["status"] == "running":
+            told.append("The run has not ended: what it does from here on is not in here.")
+        if self._gone:
+            told.append(f"{self._gone} parts of the content were erased or changed.")
+        missing = sum(each.not_stored is not None for each in calls)
+        if missing:
+            told.append(f"The outputs of {missing} calls are not stored.")
+        if self.frames >= FRAMES_MAX:
+            told.append(f"What came after the first {FRAMES_MAX:,} frames is left out.")
+        return told
+
+
+def _why_missing(frame: ReplayFrame, part: str) -> NotStored | None:
+    """Why a part of a result is not there. A tool that returned nothing has its digest."""
+    if any(name.partition("/")[0] == part for name in frame.erased):
+        return "erased"
+    if any(name.partition("/")[0] == part for name in frame.broken):
+        return "changed"
+    if part in frame.content or part == "error":
+        return None
+    digest = str(frame.body.get("output_digest") or _NULL).removeprefix("sha256:")
+    return None if digest == _NULL else "digest alone"
+
+
+def _money(cost: Any) -> Money | None:
+    if not isinstance(cost, dict):
+        return None
+    return Money(int(cost["value"]), str(cost["currency"]))

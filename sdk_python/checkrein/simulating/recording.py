@@ -1,0 +1,171 @@
+"""A recording, from a cassette file or from the gateway."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+import msgspec
+
+from checkrein.simulating.errors import RecordingUnreadable
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from checkrein._wire import Wire
+
+FORMAT = "checkrein.recording"
+VERSION = 1
+BYTES_MAX = 64 * 1024 * 1024
+FETCH_SECONDS = 30.0
+
+
+class Money(msgspec.Struct, frozen=True):
+    """In integer minor units."""
+
+    value: int
+    currency: str
+
+
+class Raised(msgspec.Struct, frozen=True):
+    """What a tool raised."""
+
+    type: str
+    message: str
+
+
+class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A guarded call. It was under way from `seq` to `ended_seq`; `not_stored` says why there is no
+    output. `decision` is the gateway's reply, None for a call that ran without one."""
+
+    place: int
+    seq: int
+    tool: str
+    arguments: dict[str, Any] | None
+    arguments_digest: str
+    decision: dict[str, Any] | None
+    outcome: Literal["returned", "raised", "stopped", "unknown"]
+    started_at: str
+    task: tuple[str, ...] = ()
+    ended_seq: int | None = None
+    ended_at: str | None = None
+    output: Any = None
+    not_stored: str | None = None
+    cut: bool = False
+    error: Raised | None = None
+    cost: Money | None = None
+    approval: str | None = None
+
+
+class RecordedModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of a language model."""
+
+    place: int
+    seq: int
+    at: str
+    task: tuple[str, ...] = ()
+    provider: str | None = None
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+    prompt_version: str | None = None
+    system: str | None = None
+    messages: list[Any] = []
+    tools: list[Any] = []
+    answer: Any = None
+    reasoning: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Money | None = None
+    not_stored: str | None = None
+
+
+class RecordedRun(msgspec.Struct, frozen=True):
+    """Which run it is."""
+
+    run_id: str
+    started_at: str
+    name: str | None = None
+    agent_id: str | None = None
+    status: str = ""
+
+
+class RecordedTotals(msgspec.Struct, frozen=True):
+    """What the run took; `cost` in minor units by currency."""
+
+    cost: dict[str, int] = {}
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it was recorded. What a later version adds to the form is passed over."""
+
+    format: str
+    version: int
+    run: RecordedRun
+    calls: tuple[RecordedCall, ...]
+    model_calls: tuple[RecordedModelCall, ...] = ()
+    totals: RecordedTotals = RecordedTotals()
+    incomplete: tuple[str, ...] = ()
+
+
+def read(data: bytes, where: str) -> Recording:
+    """Raises RecordingUnreadable that says what is wrong with it."""
+    try:
+        made = msgspec.json.decode(data, type=Recording)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordingUnreadable(f"{where} is no recording: {error}") from error
+    if made.format != FORMAT or made.version != VERSION:
+        said = f"{made.format} {made.version}"
+        raise RecordingUnreadable(f"{where} is {said[:80]}, and this reads {FORMAT} {VERSION}.")
+    return made
+
+
+def from_file(path: str | os.PathLike[str]) -> Recording:
+    """The recording in a cassette file. Raises RecordingUnreadable."""
+    try:
+        with Path(path).open("rb") as opened:
+            data = opened.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise RecordingUnreadable(f"{path} cannot be read: {error.strerror or error}.") from error
+    if len(data) > BYTES_MAX:
+        raise RecordingUnreadable(f"{path} is larger than {BYTES_MAX:,} bytes.")
+    return read(data, str(path))
+
+
+def from_gateway(wire: Wire, run: str) -> Recording:
+    """The recording of a run, by its id or its own name. Raises RecordingUnreadable."""
+    client = wire.lend()
+    try:
+        answer = _fetched(client, f"/v1/runs/{quote(run, safe='')}/recording")
+    except RecordingUnreadable:
+        raise
+    except Exception as error:
+        client.close()
+        raise RecordingUnreadable(f"No gateway answers at {wire.url}: {error}") from error
+    wire.give_back(client)
+    if answer.status_code != 200:
+        raise RecordingUnreadable(f"The gateway at {wire.url} refused {run}: {_said(answer)}")
+    return read(answer.content, run)
+
+
+def _fetched(client: httpx2.Client, path: str) -> httpx2.Response:
+    """What is on its way into the record is waited for."""
+    last = time.monotonic() + FETCH_SECONDS
+    while True:
+        answer = client.get(path, timeout=FETCH_SECONDS)
+        again = answer.headers.get("retry-after", "")
+        if answer.status_code != 503 or not again.isdecimal() or time.monotonic() > last:
+            return answer
+        time.sleep(min(float(again[:2]), 1.0))
+
+
+def _said(answer: httpx2.Response) -> str:
+    try:
+        detail = str(msgspec.json.decode(answer.content)["detail"])
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        detail = "no reason given"
+    return f"{answer.status_code}, {detail[:300]}"
