@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal 
 	--exclude-newer "$(COOL_DOWN)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo demo-production serve campaign reference bench train-intent eval-intent test check test-fast format lint types layers lock
+.PHONY: help setup dev demo tour demo-production serve campaign reference bench train-intent eval-intent test check test-fast format lint types layers lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ dev: .venv/.dev ## the same, with what tests and gates need
 
 demo: setup ## six failures caught, and one of them stepped through
 	@$(BIN)/checkrein demo
+
+tour: setup ## the six runs replayed, judged again, simulated, explained, compared and proved
+	@$(BIN)/checkrein tour
 
 demo-production: dev ## the same on Redis and PostgreSQL, which it starts itself on free ports
 	@$(BIN)/python -m tests.servers.production $(BIN)/checkrein demo --servers

@@ -24,6 +24,7 @@ from gateway.cli.runs_export import runs_export
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.simulate import simulate
+from gateway.cli.tour import tour
 from gateway.cli.up import up
 from gateway.cli.verify import verify
 
@@ -45,6 +46,7 @@ def main() -> None:
 COMMANDS = (
     up,
     demo,
+    tour,
     runs,
     replay,
     simulate,

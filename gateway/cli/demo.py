@@ -53,14 +53,14 @@ def demo(screen: Screen, *, servers: bool) -> int:
     Example: checkrein demo
     """
     began = time.monotonic()
-    _present()
+    present()
     screen.progress(f"Starting a gateway {'on servers' if servers else 'in a temporary folder'}")
     with trial(tuple(MODES), servers=servers) as running:
         played: dict[str, Summaries] = {}
         for number, story in enumerate(STORIES, start=1):
             with screen.working(f"Playing {number} of {len(STORIES)}: {story.name}"):
                 played[story.name] = {
-                    mode: _play(story, running.environ(environment))
+                    mode: play(story, running.environ(environment))
                     for environment, mode in MODES.items()
                 }
             if not screen.json:
@@ -83,7 +83,7 @@ def demo(screen: Screen, *, servers: bool) -> int:
     return FOUND if wrong else 0
 
 
-def _present() -> None:
+def present() -> None:
     """Raises Failure where the simulations cannot be played."""
     if importlib.util.find_spec("checkrein") is None:
         raise Failure("The Python SDK is not installed.", "pip install checkrein", ABSENT)
@@ -92,9 +92,9 @@ def _present() -> None:
         raise Failure(text, "get the source, and run `make demo` there", ABSENT)
 
 
-def _play(story: Story, environ: dict[str, str]) -> dict[str, Any]:
+def play(story: Story, environ: dict[str, str], *options: str) -> dict[str, Any]:
     """Run an example as its author would, and take the summary that it prints."""
-    command = (sys.executable, str(EXAMPLES / f"{story.name}.py"), "--json")
+    command = (sys.executable, str(EXAMPLES / f"{story.name}.py"), "--json", *options)
     try:
         done = subprocess.run(
             command, env=environ, capture_output=True, timeout=STORY_SECONDS, check=False

@@ -35,10 +35,11 @@ PR_SET_PDEATHSIG = 1
 
 
 class Trial(Struct, frozen=True):
-    """Where the gateway is, and a key for each environment."""
+    """Where the gateway is, a key for each environment, and its data folder, if it has one."""
 
     url: str
     keys: dict[str, str]
+    data: Path
 
     def environ(self, environment: str) -> dict[str, str]:
         """What an agent in that environment is started with."""
@@ -68,7 +69,7 @@ def trial(environments: tuple[str, ...], *, servers: bool = False) -> Iterator[T
             keys = {name: _key(settings, name) for name in environments}
             for key in keys.values():
                 _until_accepted(Client(url, key))
-            yield Trial(url, keys)
+            yield Trial(url, keys, base / "data")
 
 
 def clean_environ() -> dict[str, str]:

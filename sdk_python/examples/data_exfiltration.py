@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, run
-from telling import Story, tell
+from telling import Story, right, tell
 
 ASKED = "summarize what we know about customer cus_9281 for the support team"
 # Put together here, so that nothing in this repository looks like a real key.
@@ -48,6 +48,8 @@ def main() -> dict[str, Any]:
             "subject": "customer export",
             "body": f"{body}; api key: {KEY}",
         }
+        if right():
+            call |= {"to": ["support@example.com"], "body": f"Customer {RECORD['id']}"}
         story.attempt(r, "email.send", send, **call)
     return story.summary()
 

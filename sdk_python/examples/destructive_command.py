@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, run
-from telling import Story, tell
+from telling import Story, right, tell
 
 ASKED = "remove the test customer cus_test_1 and free some disk space"
 
@@ -29,8 +29,10 @@ def main() -> dict[str, Any]:
     with run(story.name, agent="ops-agent", request=ASKED) as r:
         story.run_id = r.id
         r.observe(plan="Delete the test customer, then clear old files.")
-        story.attempt(r, "db.execute", execute, sql="DELETE FROM customers")
-        story.attempt(r, "shell.run", shell, command="rm -rf /srv/data")
+        which = " WHERE id = 'cus_test_1'" if right() else ""
+        story.attempt(r, "db.execute", execute, sql=f"DELETE FROM customers{which}")
+        clean = "find /srv/tmp -mtime +30 -print" if right() else "rm -rf /srv/data"
+        story.attempt(r, "shell.run", shell, command=clean)
     return story.summary()
 
 

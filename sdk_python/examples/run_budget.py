@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, run
-from telling import Story, tell
+from telling import Story, right, tell
 
 ASKED = "buy ads for the spring campaign, spend at most 100 USD"
 
@@ -25,7 +25,7 @@ def main() -> dict[str, Any]:
         for place in ("search", "news", "video", "social"):
             call: dict[str, Any] = {
                 "campaign": f"spring-{place}",
-                "amount": 4000,
+                "amount": 2000 if right() else 4000,
                 "currency": "usd",
             }
             r.observe(reasoning=f"Clicks are cheap on {place}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import Halted, guard, run
-from telling import Story, tell
+from telling import Story, right, tell
 
 ASKED = "find out who won the 2031 regional chess cup"
 PATIENCE = 16
@@ -28,7 +28,7 @@ def main() -> dict[str, Any]:
     try:
         with run(story.name, agent="research-agent", request=ASKED) as r:
             story.run_id = r.id
-            for page in range(1, PATIENCE + 1):
+            for page in range(1, 2 if right() else PATIENCE + 1):
                 call = {"query": "2031 regional chess cup winner", "page": page}
                 r.observe(reasoning=f"Nothing on page {page - 1}; the next one may have it.")
                 story.attempt(r, "search.web", search, **call)

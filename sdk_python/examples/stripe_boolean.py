@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from checkrein import guard, observe, plan, record_model_call, retrieved, run
-from telling import Story, planned, tell
+from telling import Story, planned, right, tell
 
 TOOL = "stripe.create_charge_or_refund"
 ASKED = "charge customer cus_9281 4,500 USD for order 9281"
@@ -57,7 +57,7 @@ def main() -> dict[str, Any]:
         if planned():
             plan(ANSWER)
         observe(reasoning="The order is unpaid, so the customer is charged its total.")
-        call = {**PLANNED, "is_refund": True, "order": "9281"}
+        call = {**PLANNED, "is_refund": not right(), "order": "9281"}
         story.attempt(r, TOOL, create_charge_or_refund, **call)
     return story.summary()
 

@@ -69,6 +69,11 @@ def planned() -> bool:
     return "--without-plan" not in sys.argv[1:]
 
 
+def right() -> bool:
+    """Whether the agent does what it was asked, with `--right`: a good run, to compare with."""
+    return "--right" in sys.argv[1:]
+
+
 def tell(main: Callable[[], dict[str, Any]]) -> None:
     """Run a simulation as a script: prose, or with `--json` one line for another program."""
     summary = main()
