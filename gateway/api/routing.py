@@ -20,10 +20,12 @@ from gateway.checking.gate import decode
 from gateway.checking.limits import LIMITS
 from gateway.errors import BadRequest, Forbidden, StorageFailure, Unavailable
 from gateway.storage.ports import Caller
+from gateway.telemetry import logger
 
 PARAMETER_CHARS: Final = 256
 QUERY_BYTES: Final = 4096
 
+_log = logger("api")
 _encoder: Final = msgspec.json.Encoder()
 _Ask = Request[Any, Any, Any]
 
@@ -82,6 +84,7 @@ async def _answer(parts: Parts, endpoint: Endpoint, call: Call) -> Response[byte
     try:
         answer = await endpoint.answer(parts, call)
     except StorageFailure as failure:
+        _log.warning("store_away", operation=endpoint.operation.id, problem=str(failure)[:300])
         detail = "The store is away, or cannot keep up."
         raise Unavailable("unavailable", detail, retry_after=1) from failure
     return Response(
