@@ -53,7 +53,7 @@ eval-intent: .venv/.train ## the Intent Guard's figures, each source by a model 
 	$(BIN)/python -m benchmarks.intent.evaluate
 
 test: setup dev .venv/.train lint types layers ## everything; what CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.halves
 
 check: lint types layers test-fast ## before every commit
 
