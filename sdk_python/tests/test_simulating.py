@@ -598,7 +598,7 @@ def test_the_readme_simulates(recording):
     world = World()
     readme = Path(__file__).parents[1] / "README.md"
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
-    [example] = [one for one in blocks if "checkrein.simulate" in one]
+    [example] = [one for one in blocks if "checkrein.simulate(" in one]
     with run("recorded", id=f"readme-{time.time_ns()}") as r:
         counts(world, "a")
     assert checkrein.flush(10.0)

@@ -17,7 +17,7 @@ from checkrein.simulating.errors import (
 )
 from checkrein.simulating.model_calls import ModelAnswer, recorded_model_answer
 from checkrein.simulating.outputs import register_codec
-from checkrein.simulating.recording import Recording
+from checkrein.simulating.recording import Recording, save
 from checkrein.simulating.report import Difference, Divergence, Report, Row
 from checkrein.simulating.simulation import Simulation
 
@@ -35,5 +35,6 @@ __all__ = [
     "Simulation",
     "recorded_model_answer",
     "register_codec",
+    "save",
     "simulate",
 ]

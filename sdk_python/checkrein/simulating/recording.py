@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from checkrein import _run as runs
+from checkrein import _runtime
 from checkrein.simulating.errors import RecordingUnreadable
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ FORMAT = "checkrein.recording"
 VERSION = 1
 BYTES_MAX = 64 * 1024 * 1024
 FETCH_SECONDS = 30.0
+_sorted = msgspec.json.Encoder(order="sorted")
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -138,18 +141,32 @@ def from_file(path: str | os.PathLike[str]) -> Recording:
 
 def from_gateway(wire: Wire, run: str) -> Recording:
     """The recording of a run, by its id or its own name. Raises RecordingUnreadable."""
+    return read(asked_for(wire, run), run)
+
+
+def save(run: str, path: str | os.PathLike[str]) -> int:
+    """Write the recording of a run as a cassette file; how many bytes. Raises RecordingUnreadable.
+
+    The same run gives the same bytes, and `checkrein simulate --save` gives them too.
+    """
+    runs.flush(FETCH_SECONDS)
+    data = asked_for(_runtime.current().wire, run)
+    read(data, run)
+    return Path(path).write_bytes(_sorted.encode(msgspec.json.decode(data)) + b"\n")
+
+
+def asked_for(wire: Wire, run: str) -> bytes:
+    """What the gateway answers. Raises RecordingUnreadable."""
     client = wire.lend()
     try:
         answer = _fetched(client, f"/v1/runs/{quote(run, safe='')}/recording")
-    except RecordingUnreadable:
-        raise
     except Exception as error:
-        client.close()
         raise RecordingUnreadable(f"No gateway answers at {wire.url}: {error}") from error
-    wire.give_back(client)
+    finally:
+        client.close()
     if answer.status_code != 200:
         raise RecordingUnreadable(f"The gateway at {wire.url} refused {run}: {_said(answer)}")
-    return read(answer.content, run)
+    return answer.content
 
 
 def _fetched(client: httpx2.Client, path: str) -> httpx2.Response:
