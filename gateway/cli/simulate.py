@@ -31,6 +31,12 @@ _EXAMPLE = "checkrein simulate RUN -- python agent.py"
 @click.option("--live", metavar="TOOL", multiple=True, help="A pure tool: it runs, to be compared.")
 @click.option("--clock", metavar="TIME", help="What time it is: recorded, or nanoseconds.")
 @click.option("--seed", type=int, help="For random and uuid4.")
+@click.option(
+    "--times",
+    metavar="N",
+    type=click.IntRange(2, 50),
+    help="Run it N times, and score how deterministic it is.",
+)
 @data_option
 @answering
 def simulate(
@@ -41,6 +47,7 @@ def simulate(
     live: tuple[str, ...],
     clock: str | None,
     seed: int | None,
+    times: int | None,
     data: str | None,
 ) -> int:
     """Run a program against a recorded run: its tools are answered from the record.
@@ -66,6 +73,8 @@ def simulate(
     pinned = [f"--live={tool}" for tool in live]
     pinned += [f"--clock={clock}"] if clock else []
     pinned += [f"--seed={seed}"] if seed is not None else []
+    if times is not None:
+        return _score(screen, cassette, pinned, command, times)
     code, played = _play(screen, cassette, pinned, command)
     report = played["report"]
     if screen.json:
@@ -76,6 +85,29 @@ def simulate(
         if code:
             screen.say(f"the program ended with exit code {code}")
     return 0 if report["ok"] and code == 0 else FOUND
+
+
+def _score(
+    screen: Screen, cassette: bytes, pinned: list[str], command: tuple[str, ...], times: int
+) -> int:
+    """Several simulations beside each other."""
+    import msgspec
+
+    from gateway.cli.determinism import show
+    from gateway.replay.determinism.simulated import Simulated, effects_of, from_simulations
+
+    reports = []
+    for number in range(1, times + 1):
+        with screen.working(f"Simulating {number} of {times}"):
+            reports.append(_play(screen, cassette, pinned, command, quiet=True)[1]["report"])
+    seen = [msgspec.convert(each, Simulated) for each in reports]
+    found = from_simulations(seen, effects_of(cassette))
+    if screen.json:
+        rates = [each["match_rate"] for each in reports]
+        screen.answer({**msgspec.to_builtins(found), "match_rates": rates})
+    else:
+        show(screen, found)
+    return FOUND if found.issues else 0
 
 
 def _cassette(screen: Screen, run: str, data: str | None) -> bytes:
@@ -111,7 +143,12 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _play(
-    screen: Screen, cassette: bytes, pinned: list[str], command: tuple[str, ...]
+    screen: Screen,
+    cassette: bytes,
+    pinned: list[str],
+    command: tuple[str, ...],
+    *,
+    quiet: bool = False,
 ) -> tuple[int, dict[str, Any]]:
     """The program's exit code, and what its simulation reported."""
     import msgspec
@@ -125,7 +162,7 @@ def _play(
             done = subprocess.run(
                 [*python, "-m", "checkrein.simulating", *options, "--", *program],
                 # With --json, standard output is the answer's.
-                stdout=sys.stderr if screen.json else None,
+                stdout=subprocess.DEVNULL if quiet else sys.stderr if screen.json else None,
                 check=False,
             )
         except OSError as error:

@@ -52,6 +52,7 @@ class RecordedCall(Struct, frozen=True, kw_only=True):
     action_id: str
     arguments: dict[str, Any] | None
     arguments_digest: str
+    side_effects: tuple[str, ...]
     occurrence: int
     decision: dict[str, Any] | None
     outcome: Outcome

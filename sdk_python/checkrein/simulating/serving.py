@@ -8,8 +8,11 @@ waits for those that ended before it, as long as the agent may still make them. 
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 import time
+from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from checkrein import _runtime
@@ -29,6 +32,15 @@ from checkrein.simulating.stopping import decision_of, stop
 from checkrein.simulating.tokens import Difference, differences
 
 POLL_SECONDS = 0.0005
+_OURS = str(Path(__file__).parents[1])
+
+
+def caller() -> tuple[str | None, int | None]:
+    """Where the code is that called into here: the first frame that is not the SDK's."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to ask for it
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    return (None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
 class Reached(Protocol):
@@ -56,6 +68,7 @@ class Asked:
         self.assumed = self.live = False
         self.different: tuple[Difference, ...] = ()
         self.cost: tuple[int, str] | None = None
+        self.file, self.line = caller()
 
     @property
     def entry(self) -> Entry:

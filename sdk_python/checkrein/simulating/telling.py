@@ -98,6 +98,8 @@ def _tool_row(recording: Recording, tools: Sequence[Asked], pair: Pair) -> Row:
         not_replayable=why,
         live=asked is not None and asked.live,
         assumed=asked is not None and asked.assumed,
+        file=None if asked is None else asked.file,
+        line=None if asked is None else asked.line,
     )
 
 
