@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,10 +11,12 @@ from typing import Any
 
 import rich_click as click
 
+from gateway.cli import client, folder
 from gateway.cli.answering import answering, data_option
-from gateway.cli.failures import FOUND, USAGE, Failure
+from gateway.cli.failures import ABSENT, FOUND, USAGE, Failure
 from gateway.cli.record import mention, record
 from gateway.cli.screen import Screen
+from gateway.cli.settings import chosen
 
 SUFFIX = ".json"
 _EXAMPLE = "checkrein simulate RUN -- python agent.py"
@@ -117,21 +120,38 @@ def _cassette(screen: Screen, run: str, data: str | None) -> bytes:
         except OSError as error:
             text = f"{run} cannot be read: {error.strerror or error}."
             raise Failure(text, "checkrein simulate RUN --save FILE", USAGE) from error
-    import msgspec
-
-    from gateway.replay.frames import ReplayFrame
-    from gateway.replay.recording.recorded import cassette
-    from gateway.replay.recording.recorder import FRAMES_MAX, Recorder
-
     source = record(data)
     mention(screen, source)
-    found = source.run(run)
-    recorder = Recorder(found["run_id"])
-    for frame in source.frames(found["run_id"]):
-        recorder.add(msgspec.convert(frame, ReplayFrame))
-        if recorder.frames >= FRAMES_MAX:
-            break
-    return cassette(recorder.recording(found))
+    run_id: str = source.run(run)["run_id"]
+    if data is None and os.environ.get("CHECKREIN_API_KEY"):
+        return _from_gateway(run_id)
+    return _from_stores(run_id, data)
+
+
+def _from_gateway(run_id: str) -> bytes:
+    import msgspec
+
+    path = f"/v1/runs/{client.segment(run_id)}/recording"
+    answer = client.from_environment(60).get(path)
+    return msgspec.json.Encoder(order="sorted").encode(answer) + b"\n"
+
+
+def _from_stores(run_id: str, data: str | None) -> bytes:
+    import asyncio
+
+    from gateway.replay.recording.reading import recorded
+    from gateway.replay.recording.recorded import cassette
+
+    async def read() -> bytes:
+        async with folder.record(chosen(data)) as stores:
+            project_id = await stores.control.project(folder.PROJECT)
+            row = await stores.ledger.run(project_id, run_id)
+            if row is None:
+                raise Failure(f"There is no run {run_id}.", "checkrein runs list", ABSENT)
+            secret = stores.keyring.run_secret
+            return cassette(await recorded(stores.ledger, secret, project_id, row))
+
+    return asyncio.run(read())
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -154,8 +174,8 @@ def _play(
     import msgspec
 
     python, program = _program(command)
-    with tempfile.TemporaryDirectory(prefix="checkrein-") as folder:
-        recording, report = Path(folder, "cassette.json"), Path(folder, "report.json")
+    with tempfile.TemporaryDirectory(prefix="checkrein-") as scratch:
+        recording, report = Path(scratch, "cassette.json"), Path(scratch, "report.json")
         recording.write_bytes(cassette)
         options = [f"--recording={recording}", f"--report={report}", *pinned]
         try:

@@ -612,3 +612,28 @@ def test_the_readme_simulates(recording):
 
     assert given["simulation"].report.match_rate == 1.0
     assert world.ran == ["a"]
+
+
+def test_runs_below_a_run_are_simulated_with_it(recording):
+    """The logical task: the same call in two agents has the outcome of its own agent."""
+
+    async def agent(world: World, order: list[str]) -> dict[str, int]:
+        given: dict[str, int] = {}
+
+        async def helper(name: str) -> None:
+            await asyncio.sleep(0.02 * (order.index(name) + 1))
+            async with run(name):
+                given[name] = world.count("same")
+
+        await asyncio.gather(*(helper(name) for name in ("one", "two")))
+        given["own"] = world.count("own")
+        return given
+
+    world = World()
+    run_id, given = recorded(lambda: asyncio.run(agent(world, ["one", "two"])))
+    assert given == {"one": 1, "two": 2, "own": 3}
+
+    with checkrein.simulate(run_id) as simulation, run():
+        assert asyncio.run(agent(world, ["two", "one"])) == given
+    assert {one.kind for one in simulation.report.divergences} <= {"order"}
+    assert len(world.ran) == 3

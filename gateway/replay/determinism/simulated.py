@@ -26,6 +26,8 @@ from gateway.replay.determinism.detectors import (
 from gateway.replay.determinism.scoring import COSTS, ISSUES_MAX, Coverage, Determinism, band_of
 
 _Divergence = Literal["name", "input", "output", "order", "missing", "extra"]
+# By run and seq.
+Effects = Mapping[tuple[str, int], frozenset[str]]
 _KEYS: Final = ("idempotency", "idempotent", "dedup", "nonce")
 
 
@@ -43,6 +45,7 @@ class SeenRow(Struct, frozen=True):
     call: str
     name: str
     made: int | None
+    run_id: str | None
     seq: int | None
     result: str
     kinds: tuple[_Divergence, ...] = ()
@@ -59,6 +62,7 @@ class Simulated(Struct, frozen=True):
 
 
 class _Call(Struct, frozen=True):
+    run_id: str
     seq: int
     side_effects: tuple[str, ...] = ()
 
@@ -67,16 +71,14 @@ class _Calls(Struct, frozen=True):
     calls: tuple[_Call, ...]
 
 
-def effects_of(cassette: bytes) -> dict[int, frozenset[str]]:
-    """The side effects of the recorded calls, by seq. Raises msgspec.MsgspecError."""
+def effects_of(cassette: bytes) -> Effects:
+    """The side effects of the recorded calls, by their events. Raises msgspec.MsgspecError."""
     read = msgspec.json.decode(cassette, type=_Calls)
-    return {call.seq: frozenset(call.side_effects) for call in read.calls}
+    return {(call.run_id, call.seq): frozenset(call.side_effects) for call in read.calls}
 
 
-def from_simulations(
-    simulations: Sequence[Simulated], effects: Mapping[int, frozenset[str]]
-) -> Determinism:
-    """The score; `effects` are the side effects of the recorded calls, by seq."""
+def from_simulations(simulations: Sequence[Simulated], effects: Effects) -> Determinism:
+    """The score; `effects` are the side effects of the recorded calls."""
     found: dict[tuple[str, str, str], Issue] = {}
     for issue in (*_of_values(simulations, effects), *_of_course(simulations, effects)):
         if len(found) < ISSUES_MAX:
@@ -111,27 +113,26 @@ def from_simulations(
     )
 
 
-def _of_values(
-    simulations: Sequence[Simulated], effects: Mapping[int, frozenset[str]]
-) -> Iterator[Issue]:
+def _of_values(simulations: Sequence[Simulated], effects: Effects) -> Iterator[Issue]:
     """Arguments that were otherwise, by recorded call and place."""
-    values: dict[tuple[int, str], dict[int, SeenDifference]] = {}
-    rows: dict[int, SeenRow] = {}
+    values: dict[tuple[tuple[str, int], str], dict[int, SeenDifference]] = {}
+    rows: dict[tuple[str, int], SeenRow] = {}
     for number, simulation in enumerate(simulations):
         for row in simulation.rows:
-            if row.seq is None or "input" not in row.kinds:
+            event = _event(row)
+            if event is None or "input" not in row.kinds:
                 continue
-            rows.setdefault(row.seq, row)
+            rows.setdefault(event, row)
             for each in _together(row.differences):
-                values.setdefault((row.seq, each.pointer), {})[number] = each
-    for (seq, pointer), differing in sorted(values.items()):
+                values.setdefault((event, each.pointer), {})[number] = each
+    for (event, pointer), differing in sorted(values.items(), key=lambda one: one[0]):
         first = next(iter(differing.values()))
         seen = {msgspec.json.encode(each.simulated) for each in differing.values()}
         varies = len(seen) > 1 or len(differing) < len(simulations)
         kind, what = _kind(first, varies=varies)
         count = f"{len(differing)} of {len(simulations)} simulations"
         told = f"{what}: another value than the recorded one in {count}"
-        yield _issue(kind, rows[seq], pointer, first.simulated, told, effects)
+        yield _issue(kind, rows[event], pointer, first.simulated, told, effects)
 
 
 def _together(differences: Sequence[SeenDifference]) -> list[SeenDifference]:
@@ -175,11 +176,9 @@ def _nearly(before: Any, now: Any) -> bool:
     return isinstance(now, float) and abs(now - before) <= 1e-9 * max(map(abs, numbers))
 
 
-def _of_course(
-    simulations: Sequence[Simulated], effects: Mapping[int, frozenset[str]]
-) -> Iterator[Issue]:
+def _of_course(simulations: Sequence[Simulated], effects: Effects) -> Iterator[Issue]:
     """Calls that were made or not, and in which order."""
-    seen: dict[tuple[_Divergence, str, int], list[SeenRow]] = {}
+    seen: dict[tuple[_Divergence, str, tuple[str, int]], list[SeenRow]] = {}
     for simulation in simulations:
         extra: dict[str, int] = {}
         for row in simulation.rows:
@@ -188,7 +187,8 @@ def _of_course(
                     continue
                 # What nobody recorded is told apart by how many there are of a tool.
                 extra[row.name] = extra.get(row.name, 0) + (row.seq is None)
-                seen.setdefault((kind, row.name, row.seq or -extra[row.name]), []).append(row)
+                event = _event(row) or ("", extra[row.name])
+                seen.setdefault((kind, row.name, event), []).append(row)
     for (kind, _name, _), rows in seen.items():
         count = f"{len(rows)} of {len(simulations)} simulations"
         if kind == "order":
@@ -201,16 +201,21 @@ def _of_course(
         yield _issue(issue, rows[0], "", None, f"{what} in {count}, for {why}", effects)
 
 
+def _event(row: SeenRow) -> tuple[str, int] | None:
+    return None if row.run_id is None or row.seq is None else (row.run_id, row.seq)
+
+
 def _issue(
     kind: Kind,
     row: SeenRow,
     place: str,
     value: Any,
     told: str,
-    effects: Mapping[int, frozenset[str]],
+    effects: Effects,
 ) -> Issue:
     keyed = any(word in place.lower() for word in _KEYS)
-    acts = bool(effects.get(row.seq or 0, frozenset()) & EFFECTS)
+    event = _event(row)
+    acts = event is not None and bool(effects.get(event, frozenset()) & EFFECTS)
     severity: Severity = "critical" if keyed else "high" if acts else "medium"
     if row.file is not None:
         told = f"{told} ({PurePath(row.file).name}:{row.line})"

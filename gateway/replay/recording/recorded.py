@@ -38,15 +38,18 @@ class RecordedError(Struct, frozen=True):
 class RecordedCall(Struct, frozen=True, kw_only=True):
     """One guarded call, from its decision to its result.
 
-    `place` counts all that was recorded, calls of models among it; `task` is where in the run the
-    call was made, `occurrence` says the how manieth it is of this tool with these arguments there.
-    `decision` is what the SDK was told, null for a call that ran without one. The call was under
-    way from `seq` to `ended_seq`. `not_stored` says why there is no output, `cut` that there is
-    less of it than there was. `approval` is what became of the approval that it waited for.
+    `task` is where in the run the call was made: runs below it by name and number, turns by number;
+    `occurrence` says the how manieth it is of this tool with these arguments there. `decision` is
+    what the SDK was told, null for a call that ran without one. `seq` and `ended_seq` are its
+    events; `begins` and `ends` say in one order for all runs when it was under way.
+    `not_stored` says why there is no output, `cut` that there is less of it than there was.
+    `approval` is what became of the approval that it waited for.
     """
 
-    place: int
+    run_id: str
     seq: int
+    begins: int = 0
+    ends: int | None = None
     task: tuple[str, ...]
     tool: str
     action_id: str
@@ -72,8 +75,9 @@ class RecordedCall(Struct, frozen=True, kw_only=True):
 class RecordedModelCall(Struct, frozen=True, kw_only=True):
     """What a language model was given and what it answered, `at` the time it was told."""
 
-    place: int
+    run_id: str
     seq: int
+    begins: int = 0
     task: tuple[str, ...]
     at: str
     provider: str | None = None
@@ -116,11 +120,15 @@ class RecordedTotals(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """A run's calls. `incomplete` names, in sentences, what a simulation will miss."""
+    """The calls of a run, and of the runs below it.
+
+    `incomplete` names, in sentences, what a simulation will miss.
+    """
 
     format: Literal["checkrein.recording"] = FORMAT
     version: Literal[1] = VERSION
     run: RecordedRun
+    below: tuple[RecordedRun, ...]
     calls: tuple[RecordedCall, ...]
     model_calls: tuple[RecordedModelCall, ...]
     totals: RecordedTotals

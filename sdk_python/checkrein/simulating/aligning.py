@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """When a recorded call was under way, by seq. `end` is None where it was never over."""
+    """When a recorded call was under way, by the order of events. `end` None: it was never over."""
 
     name: str
     start: int

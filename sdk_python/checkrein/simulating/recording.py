@@ -41,11 +41,12 @@ class Raised(msgspec.Struct, frozen=True):
 
 
 class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A guarded call. It was under way from `seq` to `ended_seq`; `not_stored` says why there is no
+    """A guarded call. It was under way from `begins` to `ends`; `not_stored` says why there is no
     output. `decision` is the gateway's reply, None for a call that ran without one."""
 
-    place: int
+    run_id: str
     seq: int
+    begins: int
     tool: str
     arguments: dict[str, Any] | None
     arguments_digest: str
@@ -53,7 +54,7 @@ class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["returned", "raised", "stopped", "unknown"]
     started_at: str
     task: tuple[str, ...] = ()
-    ended_seq: int | None = None
+    ends: int | None = None
     ended_at: str | None = None
     output: Any = None
     not_stored: str | None = None
@@ -66,8 +67,9 @@ class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
 class RecordedModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a language model."""
 
-    place: int
+    run_id: str
     seq: int
+    begins: int
     at: str
     task: tuple[str, ...] = ()
     provider: str | None = None
@@ -104,7 +106,10 @@ class RecordedTotals(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as it was recorded. What a later version adds to the form is passed over."""
+    """A run as it was recorded, with the runs below it.
+
+    What a later version adds to the form is passed over.
+    """
 
     format: str
     version: int

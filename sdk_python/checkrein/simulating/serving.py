@@ -91,7 +91,9 @@ class Serving:
         self._outputs, self._live, self._patience, self._clock = outputs, live, patience, clock
         self._matching = matching.of_calls(recording.calls)
         self._turn = threading.Lock()
-        self._turns: dict[str, int] = {}
+        self._turns: dict[tuple[str, ...], dict[str, int]] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._counts: dict[tuple[str, ...], int] = {}
         self._over: set[int] = set()
         self._changed = time.monotonic()
         self.asked: list[Asked] = []
@@ -116,11 +118,24 @@ class Serving:
         return asked
 
     def task(self) -> tuple[str, ...]:
-        """Where in the run this code is: turns by their number, as they are recorded."""
+        """Where in the run this code is: the runs below it, and turns by their number."""
+        path = self._path(current_run())
         turn = current_turn()
         if turn is None:
+            return path
+        turns = self._turns.setdefault(path, {})
+        return (*path, f"turn {turns.setdefault(turn, len(turns) + 1)}")
+
+    def _path(self, run: Run | None) -> tuple[str, ...]:
+        """Of a run below another one: their names, and numbers where several have one name."""
+        if run is None or run.parent is None:
             return ()
-        return (f"turn {self._turns.setdefault(turn, len(self._turns) + 1)}",)
+        if run.id not in self._paths:
+            above = self._path(run.parent)
+            named = (*above, run.ref.get("name") or "run")
+            number = self._counts[named] = self._counts.get(named, 0) + 1
+            self._paths[run.id] = (*above, f"{named[-1]} {number}")
+        return self._paths[run.id]
 
     def runs_live(self, asked: Asked) -> bool:
         """Whether the tool's own body runs. Never where the record says that it was stopped."""
@@ -216,12 +231,12 @@ class Serving:
 
     def _before(self, call: RecordedCall) -> set[int]:
         """The calls that ended while this one was under way."""
-        if call.ended_seq is None:
+        if call.ends is None:
             return set()
         return {
             at
             for at, other in enumerate(self._calls)
-            if other.ended_seq is not None and call.seq < other.ended_seq < call.ended_seq
+            if other.ends is not None and call.begins < other.ends < call.ends
         }
 
     def _end(self, asked: Asked) -> None:

@@ -58,11 +58,11 @@ def _rows(
     """Both kinds of calls, in the order in which they were made."""
     of_tools = align(
         [asked.entry for asked in tools],
-        [Interval(call.tool, call.seq, call.ended_seq) for call in recording.calls],
+        [Interval(call.tool, call.begins, call.ends) for call in recording.calls],
     )
     of_models = align(
         [asked.entry for asked in models],
-        [Interval("model", call.seq, call.seq) for call in recording.model_calls],
+        [Interval("model", call.begins, call.begins) for call in recording.model_calls],
     )
     placed: list[tuple[int, int, Row]] = []
     last = -1
@@ -90,6 +90,7 @@ def _tool_row(recording: Recording, tools: Sequence[Asked], pair: Pair) -> Row:
         call="tool",
         name=asked.tool.name if asked else call.tool if call else "",
         made=None if asked is None else asked.order,
+        run_id=None if call is None else call.run_id,
         seq=None if call is None else call.seq,
         result="diverged" if kinds else "not replayable" if why else "match",
         kinds=kinds,
@@ -117,6 +118,7 @@ def _model_row(recording: Recording, models: Sequence[AskedModel], pair: Pair) -
         call="model",
         name=asked.name if asked else recorded_name or "model",
         made=None if asked is None else asked.order,
+        run_id=None if call is None else call.run_id,
         seq=None if call is None else call.seq,
         result="diverged" if kinds else "not replayable" if why else "match",
         kinds=kinds,
