@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import dataclasses
 import json
 import re
@@ -637,3 +638,54 @@ def test_runs_below_a_run_are_simulated_with_it(recording):
         assert asyncio.run(agent(world, ["two", "one"])) == given
     assert {one.kind for one in simulation.report.divergences} <= {"order"}
     assert len(world.ran) == 3
+
+
+def test_what_the_bodies_of_tools_called_is_not_missed(recording):
+    """Bodies do not run, so what they call is nobody's to make; a live body makes it again."""
+    world = World()
+
+    @read("agents.research")
+    def research(of: str) -> int:
+        checkrein.record_model_call(model="m", messages=[{"role": "user", "content": of}])
+        return int(world.count(of))
+
+    @read("agents.research_async")
+    async def research_async(of: str) -> int:
+        return int(await asyncio.to_thread(world.count, of))
+
+    def agent() -> list[int]:
+        return [research("same"), world.count("same"), asyncio.run(research_async("x"))]
+
+    run_id, given = recorded(agent)
+    assert given == [1, 2, 3]
+
+    with checkrein.simulate(run_id, patience=60) as simulation, run():
+        assert agent() == given
+    assert (simulation.report.ok, simulation.report.compared) == (True, 3)
+    live = ["agents.research", "agents.research_async"]
+    with checkrein.simulate(run_id, live=live) as simulation, run():
+        assert agent() == given
+    assert (simulation.report.ok, simulation.report.compared) == (True, 6)
+    assert len(world.ran) == 3
+
+
+def test_a_run_around_a_simulation_loses_nothing(recording):
+    world = World()
+    run_id, _ = recorded(counts, world, "a")
+
+    with run("around") as around:
+        checkrein.record_message("user", "before")
+        with checkrein.simulate(run_id):
+            counts(world, "a")
+            left = contextvars.copy_context().run(run("left open").__enter__)
+            assert checkrein.flush(1.0)
+        queued = checkrein.stats()["queued"]
+        left.push()
+        assert checkrein.stats()["queued"] == queued
+        world.count("real")
+    assert checkrein.flush(10.0)
+
+    with checkrein.simulate(around.id) as simulation:
+        pass
+    (call,) = simulation.recording.calls
+    assert call.arguments == {"of": "real"}

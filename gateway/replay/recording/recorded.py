@@ -38,8 +38,9 @@ class RecordedError(Struct, frozen=True):
 class RecordedCall(Struct, frozen=True, kw_only=True):
     """One guarded call, from its decision to its result.
 
-    `task` is where in the run the call was made: runs below it by name and number, turns by number;
-    `occurrence` says the how manieth it is of this tool with these arguments there. `decision` is
+    `task` is where in the run the call was made: runs below it by name and number, turns by number,
+    and the tools whose bodies made it, of which `inside` is the nearest one's action. `occurrence`
+    says the how manieth it is of this tool with these arguments there. `decision` is
     what the SDK was told, null for a call that ran without one. `seq` and `ended_seq` are its
     events; `begins` and `ends` say in one order for all runs when it was under way.
     `not_stored` says why there is no output, `cut` that there is less of it than there was.
@@ -59,6 +60,7 @@ class RecordedCall(Struct, frozen=True, kw_only=True):
     occurrence: int
     decision: dict[str, Any] | None
     outcome: Outcome
+    inside: str | None = None
     started_at: str
     ended_seq: int | None = None
     ended_at: str | None = None
@@ -73,13 +75,17 @@ class RecordedCall(Struct, frozen=True, kw_only=True):
 
 
 class RecordedModelCall(Struct, frozen=True, kw_only=True):
-    """What a language model was given and what it answered, `at` the time it was told."""
+    """What a language model was given and what it answered, `at` the time it was told.
+
+    `inside` is the action of the tool whose body asked the model.
+    """
 
     run_id: str
     seq: int
     begins: int = 0
     task: tuple[str, ...]
     at: str
+    inside: str | None = None
     provider: str | None = None
     id: str | None = None
     parameters: dict[str, Any] = {}

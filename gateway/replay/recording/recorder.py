@@ -39,6 +39,8 @@ class Recorder:
         self._run_id = str(run["run_id"])
         self._occurrences: dict[tuple[tuple[str, ...], str, str], int] = {}
         self._turns: dict[str, int] = {}
+        # Where the bodies of tools make calls, by action.
+        self._bodies: dict[str, tuple[str, ...]] = {}
         self._last = ""
 
     def add(self, frame: ReplayFrame) -> None:
@@ -79,6 +81,7 @@ class Recorder:
             occurrence=self._occurrence(frame, str(body["tool"]), str(body["submitted_digest"])),
             decision=self._told(frame),
             outcome="stopped" if stopped else "unknown",
+            inside=frame.parent_id,
             started_at=rfc3339(int(started_ns)),
             ended_seq=frame.seq if stopped else None,
             ended_at=rfc3339(int(started_ns)) if stopped else None,
@@ -86,6 +89,7 @@ class Recorder:
             approval="pending" if enforced == "require_approval" else None,
         )
         self._approved(call)
+        self._bodies[call.action_id] = (*call.task, f"in {call.tool}")
         self.calls[str(body["decision_id"])] = call
         self.size += len(canonical.encode(call))
 
@@ -195,6 +199,7 @@ class Recorder:
             seq=frame.seq,
             task=self._task(frame),
             at=frame.occurred_at,
+            inside=frame.parent_id,
             provider=body.get("provider"),
             id=body.get("id"),
             prompt_version=body.get("prompt_version"),
@@ -210,6 +215,8 @@ class Recorder:
 
     def _task(self, frame: ReplayFrame) -> tuple[str, ...]:
         """Turns by their number: their ids are other ones in another run."""
+        if frame.type in ("decision", "model_call") and frame.parent_id in self._bodies:
+            return self._bodies[frame.parent_id]
         if frame.turn_id is None:
             return self.path
         number = self._turns.setdefault(frame.turn_id, len(self._turns) + 1)

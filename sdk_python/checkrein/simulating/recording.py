@@ -12,6 +12,7 @@ import msgspec
 
 from checkrein import _run as runs
 from checkrein import _runtime
+from checkrein._decision import Decision
 from checkrein.simulating.errors import RecordingUnreadable
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["returned", "raised", "stopped", "unknown"]
     started_at: str
     task: tuple[str, ...] = ()
+    action_id: str = ""
+    inside: str | None = None
     ends: int | None = None
     ended_at: str | None = None
     output: Any = None
@@ -72,6 +75,7 @@ class RecordedModelCall(msgspec.Struct, frozen=True, kw_only=True):
     begins: int
     at: str
     task: tuple[str, ...] = ()
+    inside: str | None = None
     provider: str | None = None
     id: str | None = None
     parameters: dict[str, Any] = {}
@@ -129,7 +133,25 @@ def read(data: bytes, where: str) -> Recording:
     if made.format != FORMAT or made.version != VERSION:
         said = f"{made.format} {made.version}"
         raise RecordingUnreadable(f"{where} is {said[:80]}, and this reads {FORMAT} {VERSION}.")
+    for call in made.calls:
+        if call.decision is not None:
+            _decision(call.decision, where)
     return made
+
+
+def decision_of(told: dict[str, Any]) -> Decision:
+    """A recorded decision. An assessment that cannot be read is none, as on the wire."""
+    try:
+        return msgspec.convert(told, Decision)
+    except msgspec.ValidationError:
+        return msgspec.convert({**told, "assessment": None}, Decision)
+
+
+def _decision(told: dict[str, Any], where: str) -> None:
+    try:
+        decision_of(told)
+    except msgspec.ValidationError as error:
+        raise RecordingUnreadable(f"{where} has a decision that is none: {error}") from error
 
 
 def from_file(path: str | os.PathLike[str]) -> Recording:

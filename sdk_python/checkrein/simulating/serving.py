@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from checkrein import _runtime
 from checkrein._errors import Blocked, Halted
 from checkrein._flow import Flow, Pause
+from checkrein._inside import Body, body
 from checkrein._masking import Tokens
 from checkrein._plain import Plainer
 from checkrein._run import Run, current_run, current_turn
@@ -27,8 +28,8 @@ from checkrein.simulating.aligning import Entry
 from checkrein.simulating.errors import NotReplayable, recorded_error
 from checkrein.simulating.matching import How, Made
 from checkrein.simulating.outputs import Outputs
-from checkrein.simulating.recording import RecordedCall, Recording
-from checkrein.simulating.stopping import decision_of, stop
+from checkrein.simulating.recording import RecordedCall, Recording, decision_of
+from checkrein.simulating.stopping import stop
 from checkrein.simulating.tokens import Difference, differences
 
 POLL_SECONDS = 0.0005
@@ -68,6 +69,7 @@ class Asked:
         self.assumed = self.live = False
         self.different: tuple[Difference, ...] = ()
         self.cost: tuple[int, str] | None = None
+        self.body = Body(None)
         self.file, self.line = caller()
 
     @property
@@ -110,8 +112,10 @@ class Serving:
         raw = Plainer()(tool.named(bound)).value
         masked = masker.value(masker.redact(raw, tool.options.redact, tokens), tokens)
         with self._turn:
-            at, how = self._matching.find(Made(self.task(), tool.name, raw, masked))
+            task = self.task()
+            at, how = self._matching.find(Made(task, tool.name, raw, masked))
             asked = Asked(tool, bound, run, masked, at, how)
+            asked.body = Body(None, (*task, f"in {tool.name}"))
             asked.order = order
             self.asked.append(asked)
             self._changed = time.monotonic()
@@ -119,6 +123,9 @@ class Serving:
 
     def task(self) -> tuple[str, ...]:
         """Where in the run this code is: the runs below it, and turns by their number."""
+        around = body()
+        if around is not None and around.task:
+            return around.task
         path = self._path(current_run())
         turn = current_turn()
         if turn is None:
@@ -236,7 +243,10 @@ class Serving:
         return {
             at
             for at, other in enumerate(self._calls)
-            if other.ends is not None and call.begins < other.ends < call.ends
+            # What tools' bodies made is not awaited: bodies do not run.
+            if other.inside is None
+            and other.ends is not None
+            and call.begins < other.ends < call.ends
         }
 
     def _end(self, asked: Asked) -> None:

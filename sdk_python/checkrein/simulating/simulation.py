@@ -16,6 +16,7 @@ from typing import Any, Literal
 from checkrein import _replaying, _runtime
 from checkrein import _run as runs
 from checkrein._flow import drive, drive_async
+from checkrein._inside import inside
 from checkrein._runtime import Runtime
 from checkrein._settings import Settings, load
 from checkrein._tool import Tool
@@ -118,7 +119,8 @@ class Simulation:
         if not served.runs_live(asked):
             return drive(served.serve(asked))
         try:
-            output = tool.fn(*asked.bound.args, **asked.bound.kwargs)
+            with inside(asked.body):
+                output = tool.fn(*asked.bound.args, **asked.bound.kwargs)
         except BaseException as error:
             served.failed(asked, error)
             raise
@@ -132,7 +134,8 @@ class Simulation:
         if not served.runs_live(asked):
             return await drive_async(served.serve(asked))
         try:
-            output = await tool.fn(*asked.bound.args, **asked.bound.kwargs)
+            with inside(asked.body):
+                output = await tool.fn(*asked.bound.args, **asked.bound.kwargs)
         except BaseException as error:
             served.failed(asked, error)
             raise
