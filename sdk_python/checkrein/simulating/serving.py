@@ -11,6 +11,7 @@ import inspect
 import sys
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -92,6 +93,12 @@ class Serving:
         self._calls = recording.calls
         self._outputs, self._live, self._patience, self._clock = outputs, live, patience, clock
         self._matching = matching.of_calls(recording.calls)
+        # What tools' bodies made is not awaited: bodies do not run.
+        self._ends = sorted(
+            (call.ends, at)
+            for at, call in enumerate(recording.calls)
+            if call.ends is not None and call.inside is None
+        )
         self._turn = threading.Lock()
         self._turns: dict[tuple[str, ...], dict[str, int]] = {}
         self._paths: dict[str, tuple[str, ...]] = {}
@@ -240,14 +247,9 @@ class Serving:
         """The calls that ended while this one was under way."""
         if call.ends is None:
             return set()
-        return {
-            at
-            for at, other in enumerate(self._calls)
-            # What tools' bodies made is not awaited: bodies do not run.
-            if other.inside is None
-            and other.ends is not None
-            and call.begins < other.ends < call.ends
-        }
+        first = bisect_right(self._ends, (call.begins, -1))
+        last = bisect_left(self._ends, (call.ends, -1))
+        return {at for _, at in self._ends[first:last]}
 
     def _end(self, asked: Asked) -> None:
         with self._turn:
