@@ -93,3 +93,26 @@ def test_of_a_call_that_moved_that_one_is_marked():
 
     assert out_of_order(moved_up) == {0}
     assert out_of_order(moved_down) == {3}
+
+
+def email(mark: str) -> str:
+    return f"mail [email:{mark * 10}@example.com]"
+
+
+def test_tokens_of_another_run_stand_for_each_other_everywhere():
+    """Ada stays Ada: a token cannot stand for one value here and for another one there."""
+    matching = Matching()
+    for at, mark in enumerate("aab"):
+        matching.expect(at, "send", (), {"to": email(mark), "n": at})
+
+    def made(mark: str, n: int) -> tuple[int, str]:
+        masked = {"to": email(mark), "n": n}
+        return matching.find(Made((), "send", masked, masked))
+
+    assert made("c", 0) == (0, "same")
+    # The true `a` was `c` here, so `d` is somebody else.
+    assert made("d", 1) == (1, "input")
+    assert made("c", 1) == (1, "same")
+    # `c` is `a` already; and what came out of a recorded output stands for itself.
+    assert made("c", 2)[1] == "input"
+    assert made("b", 2) == (2, "same")
