@@ -689,3 +689,22 @@ def test_a_run_around_a_simulation_loses_nothing(recording):
         pass
     (call,) = simulation.recording.calls
     assert call.arguments == {"of": "real"}
+
+
+def test_a_model_asked_the_same_in_two_turns_answers_as_it_did_in_each(recording):
+    request: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Next?"}]}
+
+    with run() as r:
+        for answer in ("one", "two"):
+            with r.turn():
+                checkrein.record_model_call(**request, answer=answer)
+    assert checkrein.flush(10.0)
+
+    heard = []
+    with checkrein.simulate(r.id) as simulation, run() as again:
+        for _ in range(2):
+            with again.turn():
+                served = recorded_model_answer(request)
+                heard.append(served and served.answer)
+    assert heard == ["one", "two"]
+    assert simulation.report.ok

@@ -119,7 +119,7 @@ class Serving:
         raw = Plainer()(tool.named(bound)).value
         masked = masker.value(masker.redact(raw, tool.options.redact, tokens), tokens)
         with self._turn:
-            task = self.task()
+            task = self._task()
             at, how = self._matching.find(Made(task, tool.name, raw, masked))
             asked = Asked(tool, bound, run, masked, at, how)
             asked.body = Body(None, (*task, f"in {tool.name}"))
@@ -128,7 +128,12 @@ class Serving:
             self._changed = time.monotonic()
         return asked
 
-    def task(self) -> tuple[str, ...]:
+    def place(self) -> tuple[str, ...]:
+        """Where the code is that asks something else than a tool."""
+        with self._turn:
+            return self._task()
+
+    def _task(self) -> tuple[str, ...]:
         """Where in the run this code is: the runs below it, and turns by their number."""
         around = body()
         if around is not None and around.task:

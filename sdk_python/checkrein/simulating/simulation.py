@@ -166,11 +166,11 @@ class Simulation:
     def noted(self, kind: str, fields: Mapping[str, Any]) -> None:
         """What the agent observes goes nowhere; a model call is compared with the recorded ones."""
         if kind == "model_call":
-            self._asked_models.noted(fields, next(self._numbers))
+            self._asked_models.noted(fields, self._served.place(), next(self._numbers))
 
     def model_answer(self, request: Mapping[str, Any]) -> ModelAnswer:
         """The recorded answer of a model."""
-        return self._asked_models.answer(request, next(self._numbers))
+        return self._asked_models.answer(request, self._served.place(), next(self._numbers))
 
     def runtime(self, settings: Settings) -> Runtime:
         """What the SDK has in a simulation, also when the agent calls `init`."""
