@@ -9,9 +9,8 @@ from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.api.runs import named_run, run_missing
 from gateway.errors import Conflict
+from gateway.replay.recording.reading import RecordingTooLarge, recorded
 from gateway.replay.recording.recorded import Recording
-from gateway.replay.recording.recorder import FRAMES_MAX, Recorder
-from gateway.replay.walking import walk
 
 # A run that is larger is written to a cassette by the command, from the stores.
 RECORDING_BYTES: Final = 16 * 1024 * 1024
@@ -23,15 +22,17 @@ async def _get_recording(parts: Parts, call: Call) -> Answer:
     row = await parts.ledger.run(project_id, run_id)
     if row is None:
         raise run_missing(headers)
-    recorder = Recorder(run_id)
-    async for frame in walk(parts.ledger, parts.keyring.run_secret, project_id, run_id):
-        recorder.add(frame)
-        if recorder.size > RECORDING_BYTES:
-            detail = f"The recording is larger than {RECORDING_BYTES:,} bytes."
-            raise Conflict("export_refused", detail)
-        if recorder.frames >= FRAMES_MAX:
-            break
-    return Answer(recorder.recording(row), headers)
+    secret = parts.keyring.run_secret
+    try:
+        found = await recorded(parts.ledger, secret, project_id, row, RECORDING_BYTES)
+        for below in found.below:
+            headers |= await freshness.of_run(parts, project_id, below.run_id)
+        if found.below:
+            # Now that what they did is in the record.
+            found = await recorded(parts.ledger, secret, project_id, row, RECORDING_BYTES)
+    except RecordingTooLarge as error:
+        raise Conflict("export_refused", str(error)) from error
+    return Answer(found, headers)
 
 
 GET_RECORDING: Final = Endpoint(
@@ -44,8 +45,9 @@ GET_RECORDING: Final = Endpoint(
         summary="A run as a recording, to be simulated",
         description=(
             "Every guarded call with its arguments, decision and output, and every model call with "
-            "its answer, in recorded order: what an SDK serves to the agent's code in the place of "
-            "the world. Values are as they were recorded, masked where they were masked."
+            "its answer, in recorded order, of the run and of the runs below it: what an SDK "
+            "serves to the agent's code in the place of the world. Values are as they were "
+            "recorded, masked where they were masked."
         ),
         reply=Recording,
         problems=("run_not_found", "export_refused"),

@@ -216,6 +216,7 @@ def _decision_event(
         },
         turn_id=frame.run.turn_id,
         action_id=case.ids.action_id,
+        parent_id=case.check.action.parent_id,
     )
     return draft, change_of_decision(body, case.ids.event_id)
 

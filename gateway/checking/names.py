@@ -72,6 +72,7 @@ def _names(check: ActionCheck) -> Iterator[tuple[str, str | None]]:
     yield "/action/id", action.id
     yield "/action/attempt", action.attempt
     yield "/action/call_id", action.call_id
+    yield "/action/parent_id", action.parent_id
     yield "/run/id", run.id
     yield "/run/agent_id", run.agent_id
     yield "/run/turn_id", run.turn_id
@@ -94,7 +95,7 @@ def _all_plain(check: ActionCheck) -> bool:
         return False
     names = [
         action.tool,
-        *(action.id, action.attempt, action.call_id, check.approval_id),
+        *(action.id, action.attempt, action.call_id, action.parent_id, check.approval_id),
         *(run.id, run.agent_id, run.turn_id, run.parent_run_id, run.user_id),
         *(item.id for item in check.context),
         *(item.ref for item in check.context),

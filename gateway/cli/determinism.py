@@ -40,10 +40,11 @@ def determinism(screen: Screen, run: str, data: str | None) -> None:
     if screen.json:
         screen.answer(msgspec.to_builtins(found))
         return
-    _show(screen, found)
+    show(screen, found)
 
 
-def _show(screen: Screen, found: Determinism) -> None:
+def show(screen: Screen, found: Determinism) -> None:
+    """The score, with each issue and what to do about it."""
     score = "no call to tell it from" if found.score is None else f"{found.score} of 100"
     screen.say(f"{score}{f', {found.band}' if found.band else ''}")
     if found.issues:

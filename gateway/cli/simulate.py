@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,10 +11,12 @@ from typing import Any
 
 import rich_click as click
 
+from gateway.cli import client, folder
 from gateway.cli.answering import answering, data_option
-from gateway.cli.failures import FOUND, USAGE, Failure
+from gateway.cli.failures import ABSENT, FOUND, USAGE, Failure
 from gateway.cli.record import mention, record
 from gateway.cli.screen import Screen
+from gateway.cli.settings import chosen
 
 SUFFIX = ".json"
 _EXAMPLE = "checkrein simulate RUN -- python agent.py"
@@ -31,6 +34,12 @@ _EXAMPLE = "checkrein simulate RUN -- python agent.py"
 @click.option("--live", metavar="TOOL", multiple=True, help="A pure tool: it runs, to be compared.")
 @click.option("--clock", metavar="TIME", help="What time it is: recorded, or nanoseconds.")
 @click.option("--seed", type=int, help="For random and uuid4.")
+@click.option(
+    "--times",
+    metavar="N",
+    type=click.IntRange(2, 50),
+    help="Run it N times, and score how deterministic it is.",
+)
 @data_option
 @answering
 def simulate(
@@ -41,6 +50,7 @@ def simulate(
     live: tuple[str, ...],
     clock: str | None,
     seed: int | None,
+    times: int | None,
     data: str | None,
 ) -> int:
     """Run a program against a recorded run: its tools are answered from the record.
@@ -66,6 +76,8 @@ def simulate(
     pinned = [f"--live={tool}" for tool in live]
     pinned += [f"--clock={clock}"] if clock else []
     pinned += [f"--seed={seed}"] if seed is not None else []
+    if times is not None:
+        return _score(screen, cassette, pinned, command, times)
     code, played = _play(screen, cassette, pinned, command)
     report = played["report"]
     if screen.json:
@@ -78,6 +90,29 @@ def simulate(
     return 0 if report["ok"] and code == 0 else FOUND
 
 
+def _score(
+    screen: Screen, cassette: bytes, pinned: list[str], command: tuple[str, ...], times: int
+) -> int:
+    """Several simulations beside each other."""
+    import msgspec
+
+    from gateway.cli.determinism import show
+    from gateway.replay.determinism.simulated import Simulated, effects_of, from_simulations
+
+    reports = []
+    for number in range(1, times + 1):
+        with screen.working(f"Simulating {number} of {times}"):
+            reports.append(_play(screen, cassette, pinned, command, quiet=True)[1]["report"])
+    seen = [msgspec.convert(each, Simulated) for each in reports]
+    found = from_simulations(seen, effects_of(cassette))
+    if screen.json:
+        rates = [each["match_rate"] for each in reports]
+        screen.answer({**msgspec.to_builtins(found), "match_rates": rates})
+    else:
+        show(screen, found)
+    return FOUND if found.issues else 0
+
+
 def _cassette(screen: Screen, run: str, data: str | None) -> bytes:
     if run.endswith(SUFFIX) or Path(run).is_file():
         try:
@@ -85,21 +120,38 @@ def _cassette(screen: Screen, run: str, data: str | None) -> bytes:
         except OSError as error:
             text = f"{run} cannot be read: {error.strerror or error}."
             raise Failure(text, "checkrein simulate RUN --save FILE", USAGE) from error
-    import msgspec
-
-    from gateway.replay.frames import ReplayFrame
-    from gateway.replay.recording.recorded import cassette
-    from gateway.replay.recording.recorder import FRAMES_MAX, Recorder
-
     source = record(data)
     mention(screen, source)
-    found = source.run(run)
-    recorder = Recorder(found["run_id"])
-    for frame in source.frames(found["run_id"]):
-        recorder.add(msgspec.convert(frame, ReplayFrame))
-        if recorder.frames >= FRAMES_MAX:
-            break
-    return cassette(recorder.recording(found))
+    run_id: str = source.run(run)["run_id"]
+    if data is None and os.environ.get("CHECKREIN_API_KEY"):
+        return _from_gateway(run_id)
+    return _from_stores(run_id, data)
+
+
+def _from_gateway(run_id: str) -> bytes:
+    import msgspec
+
+    path = f"/v1/runs/{client.segment(run_id)}/recording"
+    answer = client.from_environment(60).get(path)
+    return msgspec.json.Encoder(order="sorted").encode(answer) + b"\n"
+
+
+def _from_stores(run_id: str, data: str | None) -> bytes:
+    import asyncio
+
+    from gateway.replay.recording.reading import recorded
+    from gateway.replay.recording.recorded import cassette
+
+    async def read() -> bytes:
+        async with folder.record(chosen(data)) as stores:
+            project_id = await stores.control.project(folder.PROJECT)
+            row = await stores.ledger.run(project_id, run_id)
+            if row is None:
+                raise Failure(f"There is no run {run_id}.", "checkrein runs list", ABSENT)
+            secret = stores.keyring.run_secret
+            return cassette(await recorded(stores.ledger, secret, project_id, row))
+
+    return asyncio.run(read())
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -111,21 +163,26 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _play(
-    screen: Screen, cassette: bytes, pinned: list[str], command: tuple[str, ...]
+    screen: Screen,
+    cassette: bytes,
+    pinned: list[str],
+    command: tuple[str, ...],
+    *,
+    quiet: bool = False,
 ) -> tuple[int, dict[str, Any]]:
     """The program's exit code, and what its simulation reported."""
     import msgspec
 
     python, program = _program(command)
-    with tempfile.TemporaryDirectory(prefix="checkrein-") as folder:
-        recording, report = Path(folder, "cassette.json"), Path(folder, "report.json")
+    with tempfile.TemporaryDirectory(prefix="checkrein-") as scratch:
+        recording, report = Path(scratch, "cassette.json"), Path(scratch, "report.json")
         recording.write_bytes(cassette)
         options = [f"--recording={recording}", f"--report={report}", *pinned]
         try:
             done = subprocess.run(
                 [*python, "-m", "checkrein.simulating", *options, "--", *program],
                 # With --json, standard output is the answer's.
-                stdout=sys.stderr if screen.json else None,
+                stdout=subprocess.DEVNULL if quiet else sys.stderr if screen.json else None,
                 check=False,
             )
         except OSError as error:

@@ -47,13 +47,14 @@ class McpRef(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Action(Struct, frozen=True, forbid_unknown_fields=True):
-    """One tool call that an agent wants to make."""
+    """One tool call that an agent wants to make. `parent_id` is the action whose tool makes it."""
 
     tool: Name
     arguments: dict[str, Any] = {}
     id: Id | None = None
     attempt: Id | None = None
     call_id: Id | None = None
+    parent_id: Id | None = None
     side_effects: list[SideEffect] = []
     description: str | None = None
     schema: dict[str, Any] | None = None

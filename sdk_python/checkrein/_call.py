@@ -11,6 +11,7 @@ from checkrein import _canonical
 from checkrein._asked import Evidence, evidence
 from checkrein._calling import HISTORY_NODES, sent_history, surroundings
 from checkrein._ids import new_attempt, new_id
+from checkrein._inside import body
 from checkrein._masking import Tokens, Unmaskable, same, unmask
 from checkrein._names import identifier
 from checkrein._observed import Share, Told
@@ -46,6 +47,8 @@ class Call:
         self.action_id = _key(tool, named) or new_id("act")
         self.amount = _amount(tool, named)
         self._around = surroundings()
+        around = body()
+        self._parent_id = around.action_id if around else None
         self._history = sent_history(self._around.history, self.masker)
         called = Called(tool.names, masked, self._around.call_id)
         self._evidence = evidence(run, self.masker, called)
@@ -125,6 +128,7 @@ class Call:
             "id": self.action_id,
             "attempt": self.attempt,
             "call_id": self._around.call_id,
+            "parent_id": self._parent_id,
             "tool": tool.name,
             "arguments": self.arguments,
             "side_effects": sorted(tool.options.side_effects),

@@ -14,6 +14,7 @@ from typing import Any
 from checkrein import _replaying
 from checkrein._flow import drive, drive_async
 from checkrein._gate import admit, enter
+from checkrein._inside import inside
 from checkrein._reports import Permit
 from checkrein._tool import Tool
 
@@ -30,7 +31,8 @@ def function(tool: Tool) -> Callable[..., Any]:
         bound = enter(permit)
         outcome = _Outcome(permit)
         try:
-            output = tool.fn(*bound.args, **bound.kwargs)
+            with inside(permit.body):
+                output = tool.fn(*bound.args, **bound.kwargs)
         except BaseException as error:
             outcome.failed(error)
             raise
@@ -50,7 +52,8 @@ def coroutine(tool: Tool) -> Callable[..., Any]:
         bound = enter(permit)
         outcome = _Outcome(permit)
         try:
-            output = await tool.fn(*bound.args, **bound.kwargs)
+            with inside(permit.body):
+                output = await tool.fn(*bound.args, **bound.kwargs)
         except BaseException as error:
             outcome.failed(error)
             raise

@@ -18,6 +18,7 @@ from checkrein._decision import Decision
 from checkrein._events import make
 from checkrein._fail_mode import describe
 from checkrein._ids import new_id
+from checkrein._inside import Body
 from checkrein._outcomes import remember_error, remember_output
 from checkrein._plain import Plainer
 from checkrein._run import Run, batches
@@ -45,6 +46,8 @@ class Permit:
         self.call, self.decision = call, decision
         # Whose step of the plan this is, for a gap too.
         self._planned = planned or call
+        # What calls that the body makes belong to.
+        self.body = Body(call.action_id if call and decision else None)
 
     def succeeded(self, output: Any, duration_ns: int, *, truncated: bool = False) -> None:
         """Report what the body returned."""

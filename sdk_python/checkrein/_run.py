@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from checkrein import _replaying, _runtime
+from checkrein import _inside, _replaying, _runtime
 from checkrein._decision import Decision
 from checkrein._errors import ApprovalRequired
 from checkrein._events import Event
@@ -53,6 +53,8 @@ class Run:
         self.ref = {**ref, "name": name} if name else ref
         # The ticket of what was last reported in the background.
         self.reported = 0
+        # A run that a simulation made is never told of, however long it lives.
+        self._simulated = _replaying.active is not None
         self._halt: str | None = None
         self._end: dict[str, Any] = {}
         self._token: Token[Run | None] | None = None
@@ -68,7 +70,9 @@ class Run:
         if _replaying.active is not None:
             _replaying.active.noted(kind, fields)
             return
-        self.observed.note(kind, **{"turn_id": _turn.get(), **fields})
+        around = _inside.body() if kind == "model_call" else None
+        made_in = around.action_id if around else None
+        self.observed.note(kind, **{"turn_id": _turn.get(), "parent_id": made_in, **fields})
         self._push_when_heavy()
 
     def finish(self, status: str = "succeeded", *, output: Any = None) -> None:
@@ -151,6 +155,8 @@ class Run:
             self._send(self.observed.take_events())
 
     def _send(self, events: list[Event]) -> None:
+        if self._simulated:
+            return
         for body in batches(self.wire_ref(), events):
             self.reported = _runtime.current().outbox.put("/v1/events", body)
 
@@ -206,6 +212,9 @@ def flush(timeout: float = 2.0) -> bool:
 
     Waits at most `timeout` seconds, and gives up early when the gateway is away.
     """
+    if _replaying.active is not None:
+        # There is nothing to send here, and what runs outside observed is not to be lost.
+        return True
     for one in list(_live):
         one.push()
     return _runtime.flush(timeout)

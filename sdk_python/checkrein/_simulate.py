@@ -31,6 +31,7 @@ def simulate(
 
     source    a run's id or name, asked of the gateway, or the path of a cassette file
     live      names of tools that are pure: their bodies run, and their outputs are compared
+              (generators are answered from the record all the same)
     clock     "recorded", a time, or nanoseconds since 1970: what time.time and datetime say
     seed      for `random` and uuid4
     codecs    {tool name or type: function of the recorded JSON}, where no annotation tells what a

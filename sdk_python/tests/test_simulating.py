@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import dataclasses
 import json
 import re
@@ -598,7 +599,7 @@ def test_the_readme_simulates(recording):
     world = World()
     readme = Path(__file__).parents[1] / "README.md"
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
-    [example] = [one for one in blocks if "checkrein.simulate" in one]
+    [example] = [one for one in blocks if "checkrein.simulate(" in one]
     with run("recorded", id=f"readme-{time.time_ns()}") as r:
         counts(world, "a")
     assert checkrein.flush(10.0)
@@ -612,3 +613,98 @@ def test_the_readme_simulates(recording):
 
     assert given["simulation"].report.match_rate == 1.0
     assert world.ran == ["a"]
+
+
+def test_runs_below_a_run_are_simulated_with_it(recording):
+    """The logical task: the same call in two agents has the outcome of its own agent."""
+
+    async def agent(world: World, order: list[str]) -> dict[str, int]:
+        given: dict[str, int] = {}
+
+        async def helper(name: str) -> None:
+            await asyncio.sleep(0.02 * (order.index(name) + 1))
+            async with run(name):
+                given[name] = world.count("same")
+
+        await asyncio.gather(*(helper(name) for name in ("one", "two")))
+        given["own"] = world.count("own")
+        return given
+
+    world = World()
+    run_id, given = recorded(lambda: asyncio.run(agent(world, ["one", "two"])))
+    assert given == {"one": 1, "two": 2, "own": 3}
+
+    with checkrein.simulate(run_id) as simulation, run():
+        assert asyncio.run(agent(world, ["two", "one"])) == given
+    assert {one.kind for one in simulation.report.divergences} <= {"order"}
+    assert len(world.ran) == 3
+
+
+def test_what_the_bodies_of_tools_called_is_not_missed(recording):
+    """Bodies do not run, so what they call is nobody's to make; a live body makes it again."""
+    world = World()
+
+    @read("agents.research")
+    def research(of: str) -> int:
+        checkrein.record_model_call(model="m", messages=[{"role": "user", "content": of}])
+        return int(world.count(of))
+
+    @read("agents.research_async")
+    async def research_async(of: str) -> int:
+        return int(await asyncio.to_thread(world.count, of))
+
+    def agent() -> list[int]:
+        return [research("same"), world.count("same"), asyncio.run(research_async("x"))]
+
+    run_id, given = recorded(agent)
+    assert given == [1, 2, 3]
+
+    with checkrein.simulate(run_id, patience=60) as simulation, run():
+        assert agent() == given
+    assert (simulation.report.ok, simulation.report.compared) == (True, 3)
+    live = ["agents.research", "agents.research_async"]
+    with checkrein.simulate(run_id, live=live) as simulation, run():
+        assert agent() == given
+    assert (simulation.report.ok, simulation.report.compared) == (True, 6)
+    assert len(world.ran) == 3
+
+
+def test_a_run_around_a_simulation_loses_nothing(recording):
+    world = World()
+    run_id, _ = recorded(counts, world, "a")
+
+    with run("around") as around:
+        checkrein.record_message("user", "before")
+        with checkrein.simulate(run_id):
+            counts(world, "a")
+            left = contextvars.copy_context().run(run("left open").__enter__)
+            assert checkrein.flush(1.0)
+        queued = checkrein.stats()["queued"]
+        left.push()
+        assert checkrein.stats()["queued"] == queued
+        world.count("real")
+    assert checkrein.flush(10.0)
+
+    with checkrein.simulate(around.id) as simulation:
+        pass
+    (call,) = simulation.recording.calls
+    assert call.arguments == {"of": "real"}
+
+
+def test_a_model_asked_the_same_in_two_turns_answers_as_it_did_in_each(recording):
+    request: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Next?"}]}
+
+    with run() as r:
+        for answer in ("one", "two"):
+            with r.turn():
+                checkrein.record_model_call(**request, answer=answer)
+    assert checkrein.flush(10.0)
+
+    heard = []
+    with checkrein.simulate(r.id) as simulation, run() as again:
+        for _ in range(2):
+            with again.turn():
+                served = recorded_model_answer(request)
+                heard.append(served and served.answer)
+    assert heard == ["one", "two"]
+    assert simulation.report.ok

@@ -17,7 +17,7 @@ def new_name(what: str = "run") -> str:
 
 def body(tool: str = "files.read", **more: Any) -> dict[str, Any]:
     """A check of one call; `arguments` and `id` are the action's, all else is the body's."""
-    of_action = ("arguments", "id", "attempt", "side_effects", "amount", "call_id")
+    of_action = ("arguments", "id", "attempt", "side_effects", "amount", "call_id", "parent_id")
     action = {name: more.pop(name) for name in of_action if name in more}
     return {"action": {"tool": tool, "arguments": {}, **action}, **more}
 

@@ -40,6 +40,7 @@ def test_calls_come_with_their_decision_output_cost_and_interval(client: httpx2.
     assert (one["outcome"], one["error"], one["cost"]) == ("raised", error, cost)
     assert (two["outcome"], two["output"], two["duration_ns"]) == ("returned", output, "81250")
     # They were under way at the same time, and the second was done first.
+    assert one["begins"] < two["begins"] < two["ends"] < one["ends"]
     assert one["seq"] < two["seq"] < two["ended_seq"] < one["ended_seq"]
     assert told["totals"]["cost"] == {"USD": 12}
 
@@ -92,7 +93,7 @@ def test_model_calls_come_with_request_answer_and_tokens(client: httpx2.Client) 
     assert (asked["provider"], asked["id"]) == ("anthropic", "claude")
     assert asked["messages"] == event["messages"]
     assert asked["answer"] == {"text": "Yes."}
-    assert (asked["place"], told["calls"][0]["place"]) == (1, 2)
+    assert asked["begins"] < told["calls"][0]["begins"]
     assert told["totals"] == {
         "calls": 1,
         "model_calls": 1,
@@ -116,3 +117,31 @@ def test_a_cassette_has_the_same_bytes_each_time(client: httpx2.Client) -> None:
 
 def test_a_run_of_another_project_has_no_recording(client: httpx2.Client) -> None:
     problem(client.get(f"/v1/runs/{new_name()}/recording"), 404, "run_not_found")
+
+
+def test_the_runs_below_a_run_are_in_its_recording(client: httpx2.Client) -> None:
+    """Agents hand work to others: their calls have a path of their own, and one order with all."""
+    parent = {"id": new_name(), "name": "desk"}
+    check(client, "crm.read", run=parent)
+    child = {"id": new_name(), "name": "research", "parent_run_id": parent["id"]}
+    check(client, "web.fetch", run=child)
+    twin = {"id": new_name(), "name": "research", "parent_run_id": parent["id"]}
+    check(client, "web.fetch", run={**twin, "turn_id": "t"})
+    below = {"id": new_name(), "parent_run_id": twin["id"]}
+    check(client, "web.fetch", run=below)
+    check(client, "web.fetch", run={"id": new_name(), "name": "another"})
+    check(client, "crm.read", run=parent)
+
+    told = recording(client, parent["id"])
+
+    assert [each["task"] for each in told["calls"]] == [
+        [],
+        ["research 1"],
+        ["research 2", "turn 1"],
+        ["research 2", "run 1"],
+        [],
+    ]
+    assert len({each["run_id"] for each in told["calls"]}) == len(told["below"]) + 1 == 4
+    assert [each["begins"] for each in told["calls"]] == sorted(
+        {each["begins"] for each in told["calls"]}
+    )

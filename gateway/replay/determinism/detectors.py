@@ -100,6 +100,16 @@ def _said(written: str, known: Known) -> bool:
     return minute[10:11] in ("T", " ") and known.says(minute[11:16])
 
 
+def moment_of(value: Any) -> float | None:
+    """Seconds since 1970 that a value stands for, in any form in which code writes the time."""
+    return _moment(value)[0]
+
+
+def made_up(value: Any) -> str | None:
+    """What kind of made-up identifier a value holds; None where it holds none."""
+    return next((what for _, what in _made_up(value)), None) if isinstance(value, str) else None
+
+
 def _moment(value: Any) -> tuple[float | None, str]:
     """Seconds since 1970 that a value stands for, and the text that would say so."""
     if isinstance(value, int | float) and isfinite(value):

@@ -38,23 +38,29 @@ class RecordedError(Struct, frozen=True):
 class RecordedCall(Struct, frozen=True, kw_only=True):
     """One guarded call, from its decision to its result.
 
-    `place` counts all that was recorded, calls of models among it; `task` is where in the run the
-    call was made, `occurrence` says the how manieth it is of this tool with these arguments there.
-    `decision` is what the SDK was told, null for a call that ran without one. The call was under
-    way from `seq` to `ended_seq`. `not_stored` says why there is no output, `cut` that there is
-    less of it than there was. `approval` is what became of the approval that it waited for.
+    `task` is where in the run the call was made: runs below it by name and number, turns by number,
+    and the tools whose bodies made it, of which `inside` is the nearest one's action. `occurrence`
+    says the how manieth it is of this tool with these arguments there. `decision` is
+    what the SDK was told, null for a call that ran without one. `seq` and `ended_seq` are its
+    events; `begins` and `ends` say in one order for all runs when it was under way.
+    `not_stored` says why there is no output, `cut` that there is less of it than there was.
+    `approval` is what became of the approval that it waited for.
     """
 
-    place: int
+    run_id: str
     seq: int
+    begins: int = 0
+    ends: int | None = None
     task: tuple[str, ...]
     tool: str
     action_id: str
     arguments: dict[str, Any] | None
     arguments_digest: str
+    side_effects: tuple[str, ...]
     occurrence: int
     decision: dict[str, Any] | None
     outcome: Outcome
+    inside: str | None = None
     started_at: str
     ended_seq: int | None = None
     ended_at: str | None = None
@@ -69,12 +75,17 @@ class RecordedCall(Struct, frozen=True, kw_only=True):
 
 
 class RecordedModelCall(Struct, frozen=True, kw_only=True):
-    """What a language model was given and what it answered, `at` the time it was told."""
+    """What a language model was given and what it answered, `at` the time it was told.
 
-    place: int
+    `inside` is the action of the tool whose body asked the model.
+    """
+
+    run_id: str
     seq: int
+    begins: int = 0
     task: tuple[str, ...]
     at: str
+    inside: str | None = None
     provider: str | None = None
     id: str | None = None
     parameters: dict[str, Any] = {}
@@ -115,11 +126,15 @@ class RecordedTotals(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """A run's calls. `incomplete` names, in sentences, what a simulation will miss."""
+    """The calls of a run, and of the runs below it.
+
+    `incomplete` names, in sentences, what a simulation will miss.
+    """
 
     format: Literal["checkrein.recording"] = FORMAT
     version: Literal[1] = VERSION
     run: RecordedRun
+    below: tuple[RecordedRun, ...]
     calls: tuple[RecordedCall, ...]
     model_calls: tuple[RecordedModelCall, ...]
     totals: RecordedTotals

@@ -1,4 +1,4 @@
-"""From frames to a recording: each decision is a call, and its result belongs to it."""
+"""From a run's frames to its calls: each decision is one, and its result belongs to it."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ from gateway.replay.recording.recorded import (
     RecordedCall,
     RecordedError,
     RecordedModelCall,
-    RecordedRun,
-    RecordedTotals,
-    Recording,
 )
 
-FRAMES_MAX: Final = 20_000
 _NULL: Final = canonical.sha256(b"null")
 _MODEL: Final = ("parameters", "system", "messages", "tools", "answer", "reasoning")
 
 
 class Recorder:
-    """Follows a run frame by frame. `size` grows with what is kept, in bytes."""
+    """Follows a run frame by frame. `path` is where the run is below the one that is recorded.
 
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
-        self.frames = 0
-        self.size = 0
-        self._calls: dict[str, RecordedCall] = {}
-        self._models: list[RecordedModelCall] = []
-        self._expires: dict[str, str] = {}
+    `size` grows with what is kept, in bytes.
+    """
+
+    def __init__(self, run: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
+        self.run, self.path = run, path
+        self.frames = self.size = self.gone = 0
+        self.calls: dict[str, RecordedCall] = {}
+        self.models: list[RecordedModelCall] = []
+        # When which event was recorded: text that sorts as it counts, and never goes back.
+        self.moments: dict[int, str] = {}
+        self._run_id = str(run["run_id"])
         self._occurrences: dict[tuple[tuple[str, ...], str, str], int] = {}
         self._turns: dict[str, int] = {}
-        self._gone = 0
+        # Where the bodies of tools make calls, by action.
+        self._bodies: dict[str, tuple[str, ...]] = {}
+        self._last = ""
 
     def add(self, frame: ReplayFrame) -> None:
         """The next frame of the run."""
         self.frames += 1
-        self._gone += len(frame.erased) + len(frame.broken)
+        self.gone += len(frame.erased) + len(frame.broken)
+        self._last = self.moments[frame.seq] = max(self._last, frame.recorded_at)
         match frame.type:
             case "decision":
                 self._decided(frame)
@@ -57,26 +60,6 @@ class Recorder:
             case "approval_requested" | "approval_expired":
                 self._approval(frame)
 
-    def recording(self, run: Mapping[str, Any]) -> Recording:
-        """What came together; `run` is the run's row."""
-        calls = tuple(self._calls.values())
-        return Recording(
-            run=RecordedRun(
-                run_id=run["run_id"],
-                environment=run["environment"],
-                status=run["status"],
-                started_at=run["started_at"],
-                ended_at=run["ended_at"],
-                name=run["name"],
-                agent_id=run["agent_id"],
-                external_id=run["external_id"],
-            ),
-            calls=calls,
-            model_calls=tuple(self._models),
-            totals=self._totals(calls),
-            incomplete=tuple(self._incomplete(run, calls)),
-        )
-
     def _decided(self, frame: ReplayFrame) -> None:
         body = frame.body
         seen = frame.content.get("frame")
@@ -87,16 +70,18 @@ class Recorder:
         stopped = enforced in STOPPING
         started_ns = str(body["decided_ns"])
         call = RecordedCall(
-            place=self._place(),
+            run_id=self._run_id,
             seq=frame.seq,
             task=self._task(frame),
             tool=str(body["tool"]),
             action_id=str(body["action_id"]),
             arguments=arguments if isinstance(arguments, dict) else None,
             arguments_digest=str(body["submitted_digest"]),
+            side_effects=tuple(map(str, body.get("side_effects") or ())),
             occurrence=self._occurrence(frame, str(body["tool"]), str(body["submitted_digest"])),
             decision=self._told(frame),
             outcome="stopped" if stopped else "unknown",
+            inside=frame.parent_id,
             started_at=rfc3339(int(started_ns)),
             ended_seq=frame.seq if stopped else None,
             ended_at=rfc3339(int(started_ns)) if stopped else None,
@@ -104,7 +89,8 @@ class Recorder:
             approval="pending" if enforced == "require_approval" else None,
         )
         self._approved(call)
-        self._calls[str(body["decision_id"])] = call
+        self._bodies[call.action_id] = (*call.task, f"in {call.tool}")
+        self.calls[str(body["decision_id"])] = call
         self.size += len(canonical.encode(call))
 
     def _told(self, frame: ReplayFrame) -> dict[str, Any]:
@@ -140,33 +126,33 @@ class Recorder:
         """A call that runs after its action waited for a person: the person said yes."""
         if call.outcome == "stopped":
             return
-        for decision_id, before in self._calls.items():
+        for decision_id, before in self.calls.items():
             if before.action_id == call.action_id and before.approval == "pending":
-                self._calls[decision_id] = replace(before, approval="approved")
+                self.calls[decision_id] = replace(before, approval="approved")
 
     def _approval(self, frame: ReplayFrame) -> None:
         decision_id = str(frame.body.get("decision_id"))
-        call = self._calls.get(decision_id)
+        call = self.calls.get(decision_id)
         if call is None or call.decision is None:
             return
         if frame.type == "approval_expired":
-            self._calls[decision_id] = replace(call, approval="expired")
+            self.calls[decision_id] = replace(call, approval="expired")
             return
         expires = rfc3339(int(frame.body["expires_ns"]))
         asked = {**(call.decision["approval"] or {}), "expires_at": expires}
         decision = {**call.decision, "approval": asked}
-        self._calls[decision_id] = replace(call, decision=decision)
+        self.calls[decision_id] = replace(call, decision=decision)
 
     def _resulted(self, frame: ReplayFrame) -> None:
         body = frame.body
         decision_id = str(body.get("decision_id"))
-        call = self._calls.get(decision_id)
+        call = self.calls.get(decision_id)
         if call is None:
             return
         failed = body.get("status") == "failed"
         said = frame.content.get("error")
         error = said if isinstance(said, dict) else {}
-        self._calls[decision_id] = replace(
+        self.calls[decision_id] = replace(
             call,
             outcome="raised" if failed else "returned",
             ended_seq=frame.seq,
@@ -181,21 +167,22 @@ class Recorder:
             else None,
             cost=_money(body.get("cost")),
         )
-        self.size += len(canonical.encode(self._calls[decision_id]))
+        self.size += len(canonical.encode(self.calls[decision_id]))
 
     def _ran_unchecked(self, frame: ReplayFrame) -> None:
         body = frame.body
         digest = str(body.get("arguments_digest") or "")
         told = frame.content.get("observation")
         tool = body.get("tool") or (told.get("tool") if isinstance(told, dict) else None)
-        self._calls[frame.id] = RecordedCall(
-            place=self._place(),
+        self.calls[frame.id] = RecordedCall(
+            run_id=self._run_id,
             seq=frame.seq,
             task=self._task(frame),
             tool=str(tool),
             action_id=str(frame.action_id or ""),
             arguments=None,
             arguments_digest=digest,
+            side_effects=tuple(map(str, body.get("side_effects") or ())),
             occurrence=self._occurrence(frame, str(tool), digest),
             decision=None,
             outcome="unknown",
@@ -208,10 +195,11 @@ class Recorder:
         known: dict[str, Any] = told if isinstance(told, dict) else {}
         used = body.get("usage") or {}
         call = RecordedModelCall(
-            place=self._place(),
+            run_id=self._run_id,
             seq=frame.seq,
             task=self._task(frame),
             at=frame.occurred_at,
+            inside=frame.parent_id,
             provider=body.get("provider"),
             id=body.get("id"),
             prompt_version=body.get("prompt_version"),
@@ -222,50 +210,22 @@ class Recorder:
             not_stored="erased" if frame.erased else "changed" if frame.broken else None,
             **{name: known[name] for name in _MODEL if known.get(name) is not None},
         )
-        self._models.append(call)
+        self.models.append(call)
         self.size += len(canonical.encode(call))
-
-    def _place(self) -> int:
-        return len(self._calls) + len(self._models) + 1
 
     def _task(self, frame: ReplayFrame) -> tuple[str, ...]:
         """Turns by their number: their ids are other ones in another run."""
+        if frame.type in ("decision", "model_call") and frame.parent_id in self._bodies:
+            return self._bodies[frame.parent_id]
         if frame.turn_id is None:
-            return ()
+            return self.path
         number = self._turns.setdefault(frame.turn_id, len(self._turns) + 1)
-        return (f"turn {number}",)
+        return (*self.path, f"turn {number}")
 
     def _occurrence(self, frame: ReplayFrame, tool: str, digest: str) -> int:
         key = (self._task(frame), tool, digest)
         count = self._occurrences[key] = self._occurrences.get(key, 0) + 1
         return count
-
-    def _totals(self, calls: tuple[RecordedCall, ...]) -> RecordedTotals:
-        cost: dict[str, int] = {}
-        for each in (*(call.cost for call in calls), *(model.cost for model in self._models)):
-            if each is not None:
-                currency = each.currency.upper()
-                cost[currency] = cost.get(currency, 0) + each.value
-        return RecordedTotals(
-            calls=len(calls),
-            model_calls=len(self._models),
-            input_tokens=sum(each.input_tokens for each in self._models),
-            output_tokens=sum(each.output_tokens for each in self._models),
-            cost=dict(sorted(cost.items())),
-        )
-
-    def _incomplete(self, run: Mapping[str, Any], calls: tuple[RecordedCall, ...]) -> list[str]:
-        told = []
-        if run["status"] == "running":
-            told.append("The run has not ended: what it does from here on is not in here.")
-        if self._gone:
-            told.append(f"{self._gone} parts of the content were erased or changed.")
-        missing = sum(each.not_stored is not None for each in calls)
-        if missing:
-            told.append(f"The outputs of {missing} calls are not stored.")
-        if self.frames >= FRAMES_MAX:
-            told.append(f"What came after the first {FRAMES_MAX:,} frames is left out.")
-        return told
 
 
 def _why_missing(frame: ReplayFrame, part: str) -> NotStored | None:

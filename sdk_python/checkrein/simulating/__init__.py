@@ -8,6 +8,7 @@
 `serving` gives its outcome, `aligning` says at the end what was otherwise, `report` tells it.
 """
 
+from checkrein._replaying import recorded_model_answer
 from checkrein._simulate import simulate
 from checkrein.simulating.errors import (
     CallLeft,
@@ -15,9 +16,9 @@ from checkrein.simulating.errors import (
     RecordedError,
     RecordingUnreadable,
 )
-from checkrein.simulating.model_calls import ModelAnswer, recorded_model_answer
+from checkrein.simulating.model_calls import ModelAnswer
 from checkrein.simulating.outputs import register_codec
-from checkrein.simulating.recording import Recording
+from checkrein.simulating.recording import Recording, save
 from checkrein.simulating.report import Difference, Divergence, Report, Row
 from checkrein.simulating.simulation import Simulation
 
@@ -35,5 +36,6 @@ __all__ = [
     "Simulation",
     "recorded_model_answer",
     "register_codec",
+    "save",
     "simulate",
 ]

@@ -8,7 +8,7 @@ recorded, before it began: what overlapped has no order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Literal, NamedTuple
 
 from checkrein.simulating.matching import How
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """When a recorded call was under way, by seq. `end` is None where it was never over."""
+    """When a recorded call was under way, by the order of events. `end` None: it was never over."""
 
     name: str
     start: int
@@ -41,10 +41,12 @@ class Pair(NamedTuple):
     kind: Kind | None
 
 
-def align(made: Sequence[Entry], recorded: Sequence[Interval]) -> list[Pair]:
+def align(
+    made: Sequence[Entry], recorded: Sequence[Interval], unexpected: Set[int] = frozenset()
+) -> list[Pair]:
     """Every call of both sides once, in the order in which calls were made, what is missing in its
-    place in between."""
-    pairs = _pairs(made, recorded)
+    place in between. `unexpected` are recorded calls that nobody needs to make."""
+    pairs = _pairs(made, recorded, unexpected)
     late = out_of_order(
         [
             recorded[pair.recorded]
@@ -60,7 +62,7 @@ def align(made: Sequence[Entry], recorded: Sequence[Interval]) -> list[Pair]:
             place += 1
         else:
             rows.append(pair)
-    return _with_missing(rows, len(recorded))
+    return _with_missing(rows, len(recorded), unexpected)
 
 
 def out_of_order(intervals: Sequence[Interval]) -> set[int]:
@@ -86,7 +88,7 @@ def out_of_order(intervals: Sequence[Interval]) -> set[int]:
     return found
 
 
-def _pairs(made: Sequence[Entry], recorded: Sequence[Interval]) -> list[Pair]:
+def _pairs(made: Sequence[Entry], recorded: Sequence[Interval], unexpected: Set[int]) -> list[Pair]:
     """Each call that was made, with the recorded one that it was, if any."""
     same = {entry.at for entry in made if entry.how == "same"}
     pairs: list[Pair] = []
@@ -97,7 +99,7 @@ def _pairs(made: Sequence[Entry], recorded: Sequence[Interval]) -> list[Pair]:
             pairs.append(Pair(place, entry.at, "input"))
         else:
             pairs.append(Pair(place, None, "extra"))
-    taken = {pair.recorded for pair in pairs if pair.recorded is not None}
+    taken = {pair.recorded for pair in pairs if pair.recorded is not None} | unexpected
     left = [at for at in range(len(recorded)) if at not in taken]
     for place, pair in enumerate(pairs):
         if pair.kind == "extra":
@@ -116,8 +118,8 @@ def _in_the_place_of(pairs: list[Pair], place: int, left: list[int]) -> int | No
     return next((at for at in left if before < at and (after is None or at < after)), None)
 
 
-def _with_missing(rows: list[Pair], recorded: int) -> list[Pair]:
-    taken = {row.recorded for row in rows}
+def _with_missing(rows: list[Pair], recorded: int, unexpected: Set[int]) -> list[Pair]:
+    taken = {row.recorded for row in rows} | unexpected
     made: list[Pair] = []
     missing = [at for at in range(recorded) if at not in taken]
     reached = -1

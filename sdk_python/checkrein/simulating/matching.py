@@ -64,20 +64,31 @@ class Matching:
         waiting = self._waiting.get(made.name, [])
         forms = made.forms()
         digest = _canonical.digest(made.masked)
-        same = [one for one in waiting if self._fits(one, forms, digest)]
-        if same:
-            one = _first(same, made.task)
+        one = self._same(waiting, made.task, forms, digest)
+        if one is not None:
             waiting.remove(one)
             if one.given is not None:
                 fitting = next(each for each in forms if self._bindings.agree(each, one.given))
                 self._bindings.bind(fitting, one.given)
             return Found(one.at, "same")
-        others = [one for one in waiting if not one.lent]
+        others = [other for other in waiting if not other.lent]
         if not others:
             return Found(-1, "none")
-        one = _first(others, made.task)
-        one.lent = True
-        return Found(one.at, "input")
+        lent = next((other for other in others if other.task == made.task), others[0])
+        lent.lent = True
+        return Found(lent.at, "input")
+
+    def _same(
+        self, waiting: list[_Waiting], task: Task, forms: tuple[Form, ...], digest: str
+    ) -> _Waiting | None:
+        """The first such call of the same task, else of any."""
+        found: _Waiting | None = None
+        for one in waiting:
+            if (found is None or one.task == task) and self._fits(one, forms, digest):
+                found = one
+                if one.task == task:
+                    break
+        return found
 
     def _fits(self, one: _Waiting, forms: tuple[Form, ...], digest: str) -> bool:
         if one.given is None:
@@ -88,10 +99,6 @@ class Matching:
     def equal(self, recorded: Any, masked: Any) -> bool:
         """Whether an output is the recorded one."""
         return self._bindings.agree(form(masked), form(recorded))
-
-
-def _first(some: list[_Waiting], task: Task) -> _Waiting:
-    return next((one for one in some if one.task == task), some[0])
 
 
 def of_calls(calls: tuple[RecordedCall, ...]) -> Matching:

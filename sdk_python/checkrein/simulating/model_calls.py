@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from checkrein import _replaying, _runtime
+from checkrein import _runtime
 from checkrein._events import make
 from checkrein._run import current_run
 from checkrein.simulating import matching
 from checkrein.simulating.aligning import Entry
 from checkrein.simulating.errors import NotReplayable
-from checkrein.simulating.matching import How, Made
+from checkrein.simulating.matching import How, Made, Task
 from checkrein.simulating.recording import Recording
 from checkrein.simulating.tokens import Difference, differences, form
 
@@ -58,9 +58,9 @@ class ModelCalls:
         self._turn = threading.Lock()
         self.asked: list[AskedModel] = []
 
-    def answer(self, request: Mapping[str, Any], order: int) -> ModelAnswer:
+    def answer(self, request: Mapping[str, Any], task: Task, order: int) -> ModelAnswer:
         """The recorded answer. Raises NotReplayable where there is none."""
-        asked = self._find(request, order)
+        asked = self._find(request, task, order)
         asked.served = True
         if asked.at < 0:
             asked.why = "not recorded"
@@ -78,7 +78,7 @@ class ModelCalls:
             output_tokens=call.output_tokens,
         )
 
-    def noted(self, fields: Mapping[str, Any], order: int) -> None:
+    def noted(self, fields: Mapping[str, Any], task: Task, order: int) -> None:
         """The agent tells of a model call. One whose answer was served is told of already."""
         given = _given(fields)
         with self._turn:
@@ -87,7 +87,7 @@ class ModelCalls:
                 if one.served and form(one.given) == shown:
                     one.served = False
                     return
-        asked = self._find(fields, order)
+        asked = self._find(fields, task, order)
         if asked.at >= 0 and fields.get("answer") is not None:
             answer = _as_recorded({"answer": fields["answer"]})["answer"]
             recorded = self._calls[asked.at].answer
@@ -95,27 +95,13 @@ class ModelCalls:
                 if not self._matching.equal(recorded, answer):
                     asked.different = differences(recorded, answer)
 
-    def _find(self, request: Mapping[str, Any], order: int) -> AskedModel:
+    def _find(self, request: Mapping[str, Any], task: Task, order: int) -> AskedModel:
         given = _given(request)
         with self._turn:
-            at, how = self._matching.find(Made((), "", given, given))
+            at, how = self._matching.find(Made(task, "", given, given))
             asked = AskedModel(order, given, at, how)
             self.asked.append(asked)
         return asked
-
-
-def recorded_model_answer(request: Mapping[str, Any]) -> ModelAnswer | None:
-    """The recorded answer to this request, None where no simulation is under way.
-
-    `request` has what `record_model_call` takes: provider, model, parameters, system, messages,
-    tools. The same request is answered by its own recorded answer, another one by the next that
-    nobody asked for yet, and the simulation says that it was asked otherwise. Raises NotReplayable
-    where there is no answer. Who calls this need not call `record_model_call` for it.
-    """
-    from checkrein.simulating.simulation import Simulation  # noqa: PLC0415 - it imports this
-
-    active = _replaying.active
-    return active.model_answer(request) if isinstance(active, Simulation) else None
 
 
 def _given(request: Mapping[str, Any]) -> dict[str, Any]:

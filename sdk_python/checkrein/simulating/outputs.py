@@ -69,10 +69,11 @@ class Outputs:
 
     def _converted(self, tool: Tool, hint: Any, recorded: Any) -> Any:
         made: Any = None
+        given = _in_order(hint, recorded)
         problem = "it does not read as what was recorded"
         for strict in (True, False):
             try:
-                made = msgspec.convert(recorded, hint, strict=strict, dec_hook=self._hook)
+                made = msgspec.convert(given, hint, strict=strict, dec_hook=self._hook)
             except Exception as error:  # noqa: BLE001 - a type's own code may raise anything
                 problem = str(error)[:200]
                 continue
@@ -140,6 +141,14 @@ def _item(hint: Any) -> Any:
     if get_origin(hint) in _ITEMS and get_args(hint):
         return get_args(hint)[0]
     return Any
+
+
+def _in_order(hint: Any, recorded: Any) -> Any:
+    """Named tuples are recorded by name, and made of items."""
+    names = getattr(hint, "_fields", None)
+    if isinstance(recorded, dict) and isinstance(names, tuple) and recorded.keys() == set(names):
+        return [recorded[name] for name in names]
+    return recorded
 
 
 def _shown(hint: Any) -> str:

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from checkrein import _run as runs
+from checkrein import _runtime
+from checkrein._decision import Decision
 from checkrein.simulating.errors import RecordingUnreadable
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ FORMAT = "checkrein.recording"
 VERSION = 1
 BYTES_MAX = 64 * 1024 * 1024
 FETCH_SECONDS = 30.0
+_sorted = msgspec.json.Encoder(order="sorted")
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -38,11 +42,12 @@ class Raised(msgspec.Struct, frozen=True):
 
 
 class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A guarded call. It was under way from `seq` to `ended_seq`; `not_stored` says why there is no
+    """A guarded call. It was under way from `begins` to `ends`; `not_stored` says why there is no
     output. `decision` is the gateway's reply, None for a call that ran without one."""
 
-    place: int
+    run_id: str
     seq: int
+    begins: int
     tool: str
     arguments: dict[str, Any] | None
     arguments_digest: str
@@ -50,7 +55,9 @@ class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["returned", "raised", "stopped", "unknown"]
     started_at: str
     task: tuple[str, ...] = ()
-    ended_seq: int | None = None
+    action_id: str = ""
+    inside: str | None = None
+    ends: int | None = None
     ended_at: str | None = None
     output: Any = None
     not_stored: str | None = None
@@ -63,10 +70,12 @@ class RecordedCall(msgspec.Struct, frozen=True, kw_only=True):
 class RecordedModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a language model."""
 
-    place: int
+    run_id: str
     seq: int
+    begins: int
     at: str
     task: tuple[str, ...] = ()
+    inside: str | None = None
     provider: str | None = None
     id: str | None = None
     parameters: dict[str, Any] = {}
@@ -101,7 +110,10 @@ class RecordedTotals(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as it was recorded. What a later version adds to the form is passed over."""
+    """A run as it was recorded, with the runs below it.
+
+    What a later version adds to the form is passed over.
+    """
 
     format: str
     version: int
@@ -121,7 +133,25 @@ def read(data: bytes, where: str) -> Recording:
     if made.format != FORMAT or made.version != VERSION:
         said = f"{made.format} {made.version}"
         raise RecordingUnreadable(f"{where} is {said[:80]}, and this reads {FORMAT} {VERSION}.")
+    for call in made.calls:
+        if call.decision is not None:
+            _decision(call.decision, where)
     return made
+
+
+def decision_of(told: dict[str, Any]) -> Decision:
+    """A recorded decision. An assessment that cannot be read is none, as on the wire."""
+    try:
+        return msgspec.convert(told, Decision)
+    except msgspec.ValidationError:
+        return msgspec.convert({**told, "assessment": None}, Decision)
+
+
+def _decision(told: dict[str, Any], where: str) -> None:
+    try:
+        decision_of(told)
+    except msgspec.ValidationError as error:
+        raise RecordingUnreadable(f"{where} has a decision that is none: {error}") from error
 
 
 def from_file(path: str | os.PathLike[str]) -> Recording:
@@ -138,18 +168,32 @@ def from_file(path: str | os.PathLike[str]) -> Recording:
 
 def from_gateway(wire: Wire, run: str) -> Recording:
     """The recording of a run, by its id or its own name. Raises RecordingUnreadable."""
+    return read(asked_for(wire, run), run)
+
+
+def save(run: str, path: str | os.PathLike[str]) -> int:
+    """Write the recording of a run as a cassette file; how many bytes. Raises RecordingUnreadable.
+
+    The same run gives the same bytes, and `checkrein simulate --save` gives them too.
+    """
+    runs.flush(FETCH_SECONDS)
+    data = asked_for(_runtime.current().wire, run)
+    read(data, run)
+    return Path(path).write_bytes(_sorted.encode(msgspec.json.decode(data)) + b"\n")
+
+
+def asked_for(wire: Wire, run: str) -> bytes:
+    """What the gateway answers. Raises RecordingUnreadable."""
     client = wire.lend()
     try:
         answer = _fetched(client, f"/v1/runs/{quote(run, safe='')}/recording")
-    except RecordingUnreadable:
-        raise
     except Exception as error:
-        client.close()
         raise RecordingUnreadable(f"No gateway answers at {wire.url}: {error}") from error
-    wire.give_back(client)
+    finally:
+        client.close()
     if answer.status_code != 200:
         raise RecordingUnreadable(f"The gateway at {wire.url} refused {run}: {_said(answer)}")
-    return read(answer.content, run)
+    return answer.content
 
 
 def _fetched(client: httpx2.Client, path: str) -> httpx2.Response:

@@ -18,14 +18,16 @@ TEXT_CHARS = 70
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One call on either side.
 
-    `made` counts the calls that were made, `seq` is the recorded call's event; None where there is
-    none on that side. `kinds` says how the two diverge. `not_replayable` is why the record could
-    not answer. `assumed`: nothing said the output's type, so it came as the JSON it is.
+    `made` counts the calls that were made, `seq` is the recorded call's event in its run; None
+    where there is none on that side. `kinds` says how the two diverge. `not_replayable` is why the
+    record could not answer. `assumed`: nothing said the output's type, so it came as JSON.
+    `file` and `line` are where the agent's own code made the call.
     """
 
     call: Literal["tool", "model"]
     name: str
     made: int | None
+    run_id: str | None
     seq: int | None
     result: Literal["match", "diverged", "not replayable"]
     kinds: tuple[Kind, ...] = ()
@@ -34,6 +36,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     not_replayable: str | None = None
     live: bool = False
     assumed: bool = False
+    file: str | None = None
+    line: int | None = None
 
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,13 +8,18 @@ waits for those that ended before it, as long as the agent may still make them. 
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 import time
+from bisect import bisect_left, bisect_right
+from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from checkrein import _runtime
 from checkrein._errors import Blocked, Halted
 from checkrein._flow import Flow, Pause
+from checkrein._inside import Body, body
 from checkrein._masking import Tokens
 from checkrein._plain import Plainer
 from checkrein._run import Run, current_run, current_turn
@@ -24,11 +29,20 @@ from checkrein.simulating.aligning import Entry
 from checkrein.simulating.errors import NotReplayable, recorded_error
 from checkrein.simulating.matching import How, Made
 from checkrein.simulating.outputs import Outputs
-from checkrein.simulating.recording import RecordedCall, Recording
-from checkrein.simulating.stopping import decision_of, stop
+from checkrein.simulating.recording import RecordedCall, Recording, decision_of
+from checkrein.simulating.stopping import stop
 from checkrein.simulating.tokens import Difference, differences
 
 POLL_SECONDS = 0.0005
+_OURS = str(Path(__file__).parents[1])
+
+
+def caller() -> tuple[str | None, int | None]:
+    """Where the code is that called into here: the first frame that is not the SDK's."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to ask for it
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    return (None, None) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
 class Reached(Protocol):
@@ -56,6 +70,8 @@ class Asked:
         self.assumed = self.live = False
         self.different: tuple[Difference, ...] = ()
         self.cost: tuple[int, str] | None = None
+        self.body = Body(None)
+        self.file, self.line = caller()
 
     @property
     def entry(self) -> Entry:
@@ -77,8 +93,16 @@ class Serving:
         self._calls = recording.calls
         self._outputs, self._live, self._patience, self._clock = outputs, live, patience, clock
         self._matching = matching.of_calls(recording.calls)
+        # What tools' bodies made is not awaited: bodies do not run.
+        self._ends = sorted(
+            (call.ends, at)
+            for at, call in enumerate(recording.calls)
+            if call.ends is not None and call.inside is None
+        )
         self._turn = threading.Lock()
-        self._turns: dict[str, int] = {}
+        self._turns: dict[tuple[str, ...], dict[str, int]] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
+        self._counts: dict[tuple[str, ...], int] = {}
         self._over: set[int] = set()
         self._changed = time.monotonic()
         self.asked: list[Asked] = []
@@ -95,19 +119,42 @@ class Serving:
         raw = Plainer()(tool.named(bound)).value
         masked = masker.value(masker.redact(raw, tool.options.redact, tokens), tokens)
         with self._turn:
-            at, how = self._matching.find(Made(self.task(), tool.name, raw, masked))
+            task = self._task()
+            at, how = self._matching.find(Made(task, tool.name, raw, masked))
             asked = Asked(tool, bound, run, masked, at, how)
+            asked.body = Body(None, (*task, f"in {tool.name}"))
             asked.order = order
             self.asked.append(asked)
             self._changed = time.monotonic()
         return asked
 
-    def task(self) -> tuple[str, ...]:
-        """Where in the run this code is: turns by their number, as they are recorded."""
+    def place(self) -> tuple[str, ...]:
+        """Where the code is that asks something else than a tool."""
+        with self._turn:
+            return self._task()
+
+    def _task(self) -> tuple[str, ...]:
+        """Where in the run this code is: the runs below it, and turns by their number."""
+        around = body()
+        if around is not None and around.task:
+            return around.task
+        path = self._path(current_run())
         turn = current_turn()
         if turn is None:
+            return path
+        turns = self._turns.setdefault(path, {})
+        return (*path, f"turn {turns.setdefault(turn, len(turns) + 1)}")
+
+    def _path(self, run: Run | None) -> tuple[str, ...]:
+        """Of a run below another one: their names, and numbers where several have one name."""
+        if run is None or run.parent is None:
             return ()
-        return (f"turn {self._turns.setdefault(turn, len(self._turns) + 1)}",)
+        if run.id not in self._paths:
+            above = self._path(run.parent)
+            named = (*above, run.ref.get("name") or "run")
+            number = self._counts[named] = self._counts.get(named, 0) + 1
+            self._paths[run.id] = (*above, f"{named[-1]} {number}")
+        return self._paths[run.id]
 
     def runs_live(self, asked: Asked) -> bool:
         """Whether the tool's own body runs. Never where the record says that it was stopped."""
@@ -203,13 +250,11 @@ class Serving:
 
     def _before(self, call: RecordedCall) -> set[int]:
         """The calls that ended while this one was under way."""
-        if call.ended_seq is None:
+        if call.ends is None:
             return set()
-        return {
-            at
-            for at, other in enumerate(self._calls)
-            if other.ended_seq is not None and call.seq < other.ended_seq < call.ended_seq
-        }
+        first = bisect_right(self._ends, (call.begins, -1))
+        last = bisect_left(self._ends, (call.ends, -1))
+        return {at for _, at in self._ends[first:last]}
 
     def _end(self, asked: Asked) -> None:
         with self._turn:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from checkrein import _replaying, _runtime
 from checkrein import _run as runs
 from checkrein._flow import drive, drive_async
+from checkrein._inside import inside
 from checkrein._runtime import Runtime
 from checkrein._settings import Settings, load
 from checkrein._tool import Tool
@@ -118,7 +119,8 @@ class Simulation:
         if not served.runs_live(asked):
             return drive(served.serve(asked))
         try:
-            output = tool.fn(*asked.bound.args, **asked.bound.kwargs)
+            with inside(asked.body):
+                output = tool.fn(*asked.bound.args, **asked.bound.kwargs)
         except BaseException as error:
             served.failed(asked, error)
             raise
@@ -132,7 +134,8 @@ class Simulation:
         if not served.runs_live(asked):
             return await drive_async(served.serve(asked))
         try:
-            output = await tool.fn(*asked.bound.args, **asked.bound.kwargs)
+            with inside(asked.body):
+                output = await tool.fn(*asked.bound.args, **asked.bound.kwargs)
         except BaseException as error:
             served.failed(asked, error)
             raise
@@ -163,11 +166,11 @@ class Simulation:
     def noted(self, kind: str, fields: Mapping[str, Any]) -> None:
         """What the agent observes goes nowhere; a model call is compared with the recorded ones."""
         if kind == "model_call":
-            self._asked_models.noted(fields, next(self._numbers))
+            self._asked_models.noted(fields, self._served.place(), next(self._numbers))
 
     def model_answer(self, request: Mapping[str, Any]) -> ModelAnswer:
         """The recorded answer of a model."""
-        return self._asked_models.answer(request, next(self._numbers))
+        return self._asked_models.answer(request, self._served.place(), next(self._numbers))
 
     def runtime(self, settings: Settings) -> Runtime:
         """What the SDK has in a simulation, also when the agent calls `init`."""

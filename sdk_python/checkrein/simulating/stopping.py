@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from checkrein import _stops
 from checkrein._decision import Decision
 from checkrein._run import Run
 from checkrein.simulating.errors import NotReplayable
 from checkrein.simulating.recording import RecordedCall
-
-
-def decision_of(told: dict[str, Any]) -> Decision:
-    """The recorded decision. An assessment that cannot be read is none, as on the wire."""
-    try:
-        return msgspec.convert(told, Decision)
-    except msgspec.ValidationError:
-        return msgspec.convert({**told, "assessment": None}, Decision)
 
 
 def stop(call: RecordedCall, decision: Decision, run: Run | None) -> BaseException:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from checkrein.simulating.aligning import Interval, Kind, Pair, align
 from checkrein.simulating.matching import asked as model_request
 from checkrein.simulating.model_calls import AskedModel
-from checkrein.simulating.recording import Recording
+from checkrein.simulating.recording import RecordedCall, RecordedModelCall, Recording
 from checkrein.simulating.report import Divergence, Report, Row
 from checkrein.simulating.serving import Asked
 from checkrein.simulating.tokens import differences
@@ -56,13 +56,16 @@ def _rows(
     recording: Recording, tools: Sequence[Asked], models: Sequence[AskedModel]
 ) -> tuple[Row, ...]:
     """Both kinds of calls, in the order in which they were made."""
+    running = _running(recording, tools)
     of_tools = align(
         [asked.entry for asked in tools],
-        [Interval(call.tool, call.seq, call.ended_seq) for call in recording.calls],
+        [Interval(call.tool, call.begins, call.ends) for call in recording.calls],
+        _made_by_bodies(recording.calls, running),
     )
     of_models = align(
         [asked.entry for asked in models],
-        [Interval("model", call.seq, call.seq) for call in recording.model_calls],
+        [Interval("model", call.begins, call.begins) for call in recording.model_calls],
+        _made_by_bodies(recording.model_calls, running),
     )
     placed: list[tuple[int, int, Row]] = []
     last = -1
@@ -75,6 +78,24 @@ def _rows(
         placed.append((last, 1, _model_row(recording, models, pair)))
     placed.sort(key=lambda one: one[:2])
     return tuple(row for _, _, row in placed)
+
+
+def _running(recording: Recording, tools: Sequence[Asked]) -> frozenset[str]:
+    """The recorded actions whose bodies ran again."""
+    return frozenset(
+        recording.calls[asked.at].action_id for asked in tools if asked.live and asked.at >= 0
+    )
+
+
+def _made_by_bodies(
+    calls: Sequence[RecordedCall | RecordedModelCall], running: frozenset[str]
+) -> frozenset[int]:
+    """What the bodies of tools made, where those were answered from the record instead."""
+    return frozenset(
+        at
+        for at, call in enumerate(calls)
+        if call.inside is not None and call.inside not in running
+    )
 
 
 def _tool_row(recording: Recording, tools: Sequence[Asked], pair: Pair) -> Row:
@@ -90,6 +111,7 @@ def _tool_row(recording: Recording, tools: Sequence[Asked], pair: Pair) -> Row:
         call="tool",
         name=asked.tool.name if asked else call.tool if call else "",
         made=None if asked is None else asked.order,
+        run_id=None if call is None else call.run_id,
         seq=None if call is None else call.seq,
         result="diverged" if kinds else "not replayable" if why else "match",
         kinds=kinds,
@@ -98,6 +120,8 @@ def _tool_row(recording: Recording, tools: Sequence[Asked], pair: Pair) -> Row:
         not_replayable=why,
         live=asked is not None and asked.live,
         assumed=asked is not None and asked.assumed,
+        file=None if asked is None else asked.file,
+        line=None if asked is None else asked.line,
     )
 
 
@@ -115,6 +139,7 @@ def _model_row(recording: Recording, models: Sequence[AskedModel], pair: Pair) -
         call="model",
         name=asked.name if asked else recorded_name or "model",
         made=None if asked is None else asked.order,
+        run_id=None if call is None else call.run_id,
         seq=None if call is None else call.seq,
         result="diverged" if kinds else "not replayable" if why else "match",
         kinds=kinds,

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     r"\[(email|card|phone|api_key|jwt|private_key|redacted):([0-9a-f]{10})(?=[\]:@])"
 )
 CHARS = 120
-DIFFERENCES = 8
+DIFFERENCES = 32
 
 
 class Form(NamedTuple):
