@@ -20,6 +20,8 @@ from gateway.api import (
     intent,
     intent_changes,
     intent_labels,
+    live,
+    live_tickets,
     openapi,
     policies,
     reports,
@@ -79,6 +81,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     intent_changes.INTENT_SWITCH,
     intent_labels.LIST_LABELS,
     intent_labels.LIST_REVIEWS,
+    live_tickets.MAKE_TICKET,
     policies.ACTIVE_POLICY,
     policies.POLICY_VERSIONS,
     health.LIVE,
@@ -88,5 +91,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     check_action.OPERATION,
+    live.FOLLOW,
     *(endpoint.operation for endpoint in ENDPOINTS),
 )

@@ -27,6 +27,7 @@ from gateway.api.metrics_server import metrics_app
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
 from gateway.domain import api_keys
+from gateway.serving.http import SOCKETS
 from gateway.storage.ports import KeyRecord
 from gateway.telemetry import Metrics
 from gateway.wiring import Gateway, Stopping, open_gateway, open_worker
@@ -262,7 +263,7 @@ def _server(app: App, http: type[BoundedHttp]) -> _Server:
         uvicorn.Config(
             app,
             http=http,
-            ws="none",
+            **SOCKETS,
             lifespan="off",
             log_level="warning",
             access_log=False,

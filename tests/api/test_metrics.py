@@ -30,6 +30,8 @@ WORDS: dict[str, set[str] | None] = {
     "truth": {"aligned", "misaligned"},
     "code": set(CODES),
     "outcome": {"active", "refused"},
+    "transport": {"sse", "websocket"},
+    "why": {"left", "slow", "over", "stopping", "key_revoked", "key_expired", "failed"},
     "le": None,
 }
 
