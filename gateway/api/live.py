@@ -182,6 +182,7 @@ class _Stream:
         metrics, kind = self._parts.metrics, self._framing.kind
         metrics.live_followers.labels(kind).inc()
         gone = asyncio.create_task(_until_gone(receive))
+        gone.add_done_callback(lambda _: self._following.wake())
         why = "failed"
         try:
             await self._framing.begin(subprotocol)

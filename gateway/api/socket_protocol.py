@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from wsproto import events
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
@@ -26,6 +28,7 @@ class BoundedSocket(WSProtocol):
     """One connection. Give it to uvicorn as `ws=`."""
 
     unread_seconds = UNREAD_SECONDS
+    last_seconds = LAST_SECONDS
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
@@ -56,6 +59,13 @@ class BoundedSocket(WSProtocol):
             self._unread.cancel()
             self._unread = None
         super().resume_writing()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """What is still to be said when the connection was given up is said to nobody."""
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
+        await super().send(message)
 
     def handle_message(self, event: events.TextMessage | events.BytesMessage) -> None:
         """The first byte of any message is one too many."""
@@ -90,4 +100,4 @@ class BoundedSocket(WSProtocol):
     def _cut_soon(self) -> None:
         """A transport that closes first waits for its reader, who may never come."""
         if self._last is None:
-            self._last = self.loop.call_later(LAST_SECONDS, self.transport.abort)
+            self._last = self.loop.call_later(self.last_seconds, self.transport.abort)

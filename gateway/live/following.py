@@ -36,6 +36,7 @@ class Following:
         self._run_id = run_id
         self._catching_up = catching_up
         self._first: list[Item] = []
+        self._woken: asyncio.Future[None] | None = None
 
     def lost(self, end: At) -> None:
         """Where it is, is beyond the feed's end: what it was told is not what is recorded now."""
@@ -56,13 +57,19 @@ class Following:
         items = self._tail.behind(self.at, BATCH_ITEMS)
         if not items:
             self.at = max(self.at, self._tail.reached)
-            await self._tail.news(seconds)
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._tail.news(self._woken, seconds)
             if self.at < self._tail.floor:
                 return ()
             items = self._tail.behind(self.at, BATCH_ITEMS)
         if items:
             self.at = items[-1].at
         return self._wanted(items)
+
+    def wake(self) -> None:
+        """Let what waits for more go on without."""
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     def told(self, message: LiveMessage) -> Item:
         """A message about the stream itself, at the place where it is."""

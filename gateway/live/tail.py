@@ -19,8 +19,8 @@ from gateway.telemetry import logger
 
 POLL_SECONDS: Final = 0.2
 AWAY_SECONDS: Final = 1.0
-KEPT_ITEMS: Final = 2_000
-KEPT_BYTES: Final = 512 * 1024
+KEPT_ITEMS: Final = 1_000
+KEPT_BYTES: Final = 256 * 1024
 
 _log = logger("live")
 
@@ -38,7 +38,7 @@ class Tail:
         self._bytes = 0
         self._beginning = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     async def begin(self) -> None:
         """Raises StorageFailure when the ledger is away."""
@@ -58,12 +58,16 @@ class Tail:
         first = bisect_right(self._kept, at, key=_at)
         return self._kept[first : first + most]
 
-    async def news(self, seconds: float) -> None:
-        """Until there is something new, but no longer than that."""
+    async def news(self, woken: asyncio.Future[None], seconds: float) -> None:
+        """Until there is something new or somebody wakes, but no longer than that."""
         if self._task is not None and self._task.done():
             self._task.result()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+        self._waiting.add(woken)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken, seconds)
+        finally:
+            self._waiting.discard(woken)
 
     async def step(self) -> bool:
         """Read one page, if there is any; whether there may be more."""
@@ -75,8 +79,9 @@ class Tail:
             self._forget(len(self._kept), page.began)
         self._keep(page.items)
         self.reached = page.reached
-        self._news.set()
-        self._news = asyncio.Event()
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
         return self.reached < end
 
     async def _run(self) -> None:
