@@ -24,6 +24,7 @@ from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.up import up
 from gateway.cli.verify import verify
+from gateway.cli.watch import watch
 
 EXIT_CODES = """
 Exit codes: 0 all is well; 1 something was found wrong; 2 the command or a setting cannot be
@@ -44,6 +45,7 @@ COMMANDS = (
     up,
     demo,
     runs,
+    watch,
     replay,
     explain,
     compare,

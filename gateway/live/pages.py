@@ -16,6 +16,10 @@ from gateway.storage.ports import FeedPage
 # What is made into messages without letting others go on: about two milliseconds.
 PAGE_EVENTS: Final = 100
 _ENDS: Final = ("run_completed", "run_failed")
+# What some readers of lines take for the end of one, though it stands in a name.
+_LINE_ENDS: Final = {
+    each.encode(): b"\\u%04x" % ord(each) for each in ("\u0085", "\u2028", "\u2029")
+}
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -76,7 +80,10 @@ class Pages:
     def item(self, at: At, message: LiveMessage) -> Item:
         """A message of this place, with its id."""
         named = replace(message, id=self.places.write(at))
-        return Item(at, named.id, named.type, named.run_id, _encode(named))
+        data = _encode(named)
+        for seen, escaped in _LINE_ENDS.items():
+            data = data.replace(seen, escaped)
+        return Item(at, named.id, named.type, named.run_id, data)
 
     async def _item(self, at: At, message: LiveMessage) -> Item:
         if message.type in _ENDS and message.run_id is not None:
