@@ -27,7 +27,13 @@ class Following:
     """
 
     def __init__(
-        self, tail: Tail, at: At, end: At, run_id: str | None, catching_up: asyncio.Semaphore
+        self,
+        tail: Tail,
+        at: At,
+        end: At,
+        run_id: str | None,
+        catching_up: asyncio.Semaphore,
+        behind_max: int = BEHIND_MAX,
     ) -> None:
         self.at = at
         self._end = end
@@ -35,6 +41,7 @@ class Following:
         self._tail = tail
         self._run_id = run_id
         self._catching_up = catching_up
+        self._behind_max = behind_max
         self._first: list[Item] = []
         self._woken: asyncio.Future[None] | None = None
 
@@ -76,7 +83,7 @@ class Following:
         return self._tail.pages.item(self.at, message)
 
     async def _older(self) -> Sequence[Item]:
-        if self._tail.reached[0] - self.at[0] > BEHIND_MAX:
+        if self._tail.reached[0] - self.at[0] > self._behind_max:
             return [self._gap(self._tail.reached)]
         async with self._catching_up:
             page = await self._tail.pages.behind(self.at)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from gateway.errors import StorageFailure, Unavailable
-from gateway.live.following import Following
+from gateway.live.following import BEHIND_MAX, Following
 from gateway.live.pages import Feed, Pages
 from gateway.live.places import Places
 from gateway.live.tail import Tail
@@ -22,9 +22,10 @@ CATCHING_UP_MAX: Final = 2
 class Hub:
     """Hands out followers. `key` is a secret that all gateways of an installation share."""
 
-    def __init__(self, feed: Feed, key: bytes) -> None:
+    def __init__(self, feed: Feed, key: bytes, behind_max: int = BEHIND_MAX) -> None:
         self._feed = feed
         self._key = key
+        self._behind_max = behind_max
         self._tails: dict[str, Tail] = {}
         self._followers = 0
         self._catching_up = asyncio.Semaphore(CATCHING_UP_MAX)
@@ -48,7 +49,9 @@ class Hub:
             except StorageFailure as failure:
                 detail = "The ledger is away, or cannot keep up."
                 raise Unavailable("unavailable", detail, retry_after=1) from failure
-            found = Following(tail, at or tail.reached, end, run_id, self._catching_up)
+            found = Following(
+                tail, at or tail.reached, end, run_id, self._catching_up, self._behind_max
+            )
             if at is not None and at > end:
                 # A ledger that was set back to a backup gives its places out again.
                 found.lost(end)
