@@ -229,6 +229,24 @@ class Metrics:
             "Expected calibration error in the last report that had 100 labels.",
             registry=self.registry,
         )
+        self.live_followers = Gauge(
+            "checkrein_live_followers",
+            "Connections that follow a project live, by transport: sse, websocket.",
+            ["transport"],
+            registry=self.registry,
+        )
+        self.live_ended = Counter(
+            "checkrein_live_ended",
+            "Live streams that ended, by why: left, slow, over, stopping, key_revoked, key_expired,"
+            " failed.",
+            ["why"],
+            registry=self.registry,
+        )
+        self.live_gaps = Counter(
+            "checkrein_live_gaps",
+            "Gaps told to followers that were too far behind, or asked for what is not kept.",
+            registry=self.registry,
+        )
         # Looking a label up costs more than observing, so what every check touches is at hand.
         self.gated = self.step_seconds.labels("gate").observe
         self.gathered = self.step_seconds.labels("gather").observe

@@ -9,7 +9,7 @@ from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 
 from gateway.ambient import Ambient
-from gateway.api import check_action, exchange
+from gateway.api import check_action, exchange, live
 from gateway.api.check_action import CheckAction
 from gateway.api.endpoint import Endpoint
 from gateway.api.endpoints import ENDPOINTS
@@ -40,11 +40,14 @@ def build(parts: Parts) -> App:
         slow=slow,
         last_append=parts.last_append,
     )
+    following = live.Live(parts)
     others = Routed(parts, ENDPOINTS, slow)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == check_action.PATH:
             await check(scope, receive, send)
+        elif scope["type"] == "websocket" or scope["path"] == live.PATH:
+            await following(scope, receive, send)
         else:
             await others(scope, receive, send)
 

@@ -45,7 +45,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `path` holds parameters in braces. `problems` are codes besides those that every endpoint of
     its kind can answer. `query` is a struct with a default for each parameter: UNSET and not None
-    for one that may be absent, since no text in an address stands for null.
+    for one that may be absent, since no text in an address stands for null. With `streams`, the
+    answer is a stream of server-sent events, each with a `reply` as its data.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     query: type[Any] | None = None
     problems: tuple[str, ...] = ()
     limits: Limits = REPORT_LIMITS
+    streams: bool = False
 
 
 class Endpoint(Struct, frozen=True):

@@ -20,6 +20,8 @@ from gateway.api import (
     intent,
     intent_changes,
     intent_labels,
+    live,
+    live_tickets,
     openapi,
     policies,
     recording,
@@ -85,6 +87,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     intent_changes.INTENT_SWITCH,
     intent_labels.LIST_LABELS,
     intent_labels.LIST_REVIEWS,
+    live_tickets.MAKE_TICKET,
     policies.ACTIVE_POLICY,
     policies.POLICY_VERSIONS,
     health.LIVE,
@@ -94,5 +97,6 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     check_action.OPERATION,
+    live.FOLLOW,
     *(endpoint.operation for endpoint in ENDPOINTS),
 )

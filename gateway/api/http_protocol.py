@@ -40,6 +40,8 @@ class BoundedHttp(HttpToolsProtocol):
     """
 
     connections_max = CONNECTIONS_MAX
+    # The one address at which a WebSocket may begin; elsewhere the wish is passed over.
+    upgrades = b"/v1/live"
     head_seconds = HEAD_SECONDS
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -50,6 +52,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_head = False
         self._owed = 0
         self._refused = False
+        self._upgraded = False
         self._deadline: asyncio.TimerHandle | None = None
         self.unread: asyncio.TimerHandle | None = None
 
@@ -71,7 +74,7 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         # Nearly everything comes in one small piece, and costs no more than these looks.
         for start in range(0, len(data), HEAD_BYTES):
-            if self._refused or self.transport.is_closing():
+            if self._refused or self._upgraded or self.transport.is_closing():
                 return
             self._take(data[start : start + HEAD_BYTES])
 
@@ -129,6 +132,20 @@ class BoundedHttp(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._forget_unread()
         super().resume_writing()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, unless an answer is still owed on it."""
+        if self._owed > 1:
+            self.transport.abort()
+            return
+        self._upgraded = True
+        self._forget_deadline()
+        self._forget_unread()
+        super().handle_websocket_upgrade()
+
+    def _should_upgrade(self) -> bool:
+        at = self.url.partition(b"?")[0]
+        return at == self.upgrades and super()._should_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse, unless that would stand in the place of an answer that is still owed."""

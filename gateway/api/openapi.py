@@ -104,6 +104,18 @@ def _operation(operation: Operation, ref_of: Mapping[Any, Json], examples: Json)
 
 
 def _success(operation: Operation, schema: Json, examples: Json) -> Json:
+    if operation.streams:
+        return {
+            "description": f"{operation.summary}. The data of each event is JSON of this schema: "
+            f"`{schema['$ref']}`.",
+            "headers": _REQUEST_ID,
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "examples": {"typical": {"value": examples.get("reply", "")}},
+                }
+            },
+        }
     return {
         "description": operation.summary,
         "headers": _REQUEST_ID,

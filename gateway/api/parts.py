@@ -42,12 +42,14 @@ class LastAppend(Struct):
 class Parts(Struct, frozen=True, kw_only=True):
     """Collaborators of the API.
 
-    `authenticate` turns an authorization header into a caller, or raises Unauthenticated.
+    `authenticate` turns an authorization header into a caller, `still` the id of a key that did so
+    before; both raise Unauthenticated.
     `cursor_key` is a secret that all gateways of an installation share; `stopping` is true from
     the moment the gateway wants no new requests.
     """
 
     authenticate: Callable[[str | None], Caller]
+    still: Callable[[str], Caller]
     checker: Checker
     reporter: Reporter
     journal: Journal

@@ -36,6 +36,13 @@ CODES: Final[dict[str, ProblemDoc]] = {
         "answer.",
         "`checkrein verify` tells what was changed; `checkrein export` writes large runs.",
     ),
+    # Live.
+    "bad_origin": ProblemDoc(
+        "A page of another site may not follow.",
+        403,
+        "The `Origin` that a browser sent is not the gateway's own address.",
+        "Serve the page from the gateway's address, or follow from a server with a key.",
+    ),
     # The body, before its meaning is looked at.
     "body_too_large": ProblemDoc(
         "The body is larger than the limit.",

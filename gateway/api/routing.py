@@ -48,7 +48,7 @@ def route(parts: Parts, endpoint: Endpoint, places: Places, slow: Places) -> HTT
     async def handler(request: Request[Any, Any, Any]) -> Response[bytes]:
         caller = _authorize(parts, operation, request)
         path = {name: _parameter(name, sent) for name, sent in request.path_params.items()}
-        query = _query(operation, request.scope["query_string"])
+        query = query_of(operation, request.scope["query_string"])
         body = await body_of(request)
         call = Call(caller, path, query, body)
         if operation.scope is None:
@@ -107,7 +107,7 @@ def _parameter(name: str, sent: str) -> str:
     return text
 
 
-def _query(operation: Operation, sent: bytes) -> Any:
+def query_of(operation: Operation, sent: bytes) -> Any:
     """The query as a struct: unknown, repeated and malformed parameters are refused."""
     if operation.query is None:
         return None

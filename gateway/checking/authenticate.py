@@ -66,6 +66,16 @@ class KeyCache:
             known = self._prove(text)
             if len(self._proved) < PROVED_MAX:
                 self._proved[seen] = known
+        return self._current(known)
+
+    def still(self, key_id: str) -> Caller:
+        """The caller behind a key that was proved before. Raises Unauthenticated when it ended."""
+        known = self._known.get(key_id)
+        if known is None:
+            raise Unauthenticated("key_revoked", "This API key is gone.")
+        return self._current(known)
+
+    def _current(self, known: _Known) -> Caller:
         if known.revoked:
             raise Unauthenticated("key_revoked", "This API key was revoked.")
         if known.expires_ns is not None and known.expires_ns <= self._ambient.now_ns():

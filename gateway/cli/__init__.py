@@ -27,6 +27,7 @@ from gateway.cli.simulate import simulate
 from gateway.cli.tour import tour
 from gateway.cli.up import up
 from gateway.cli.verify import verify
+from gateway.cli.watch import watch
 
 EXIT_CODES = """
 Exit codes: 0 all is well; 1 something was found wrong; 2 the command or a setting cannot be
@@ -48,6 +49,7 @@ COMMANDS = (
     demo,
     tour,
     runs,
+    watch,
     replay,
     simulate,
     explain,

@@ -73,7 +73,7 @@ class Client(Struct, frozen=True):
             raise Failure(text, "checkrein up, or set CHECKREIN_URL", UNREACHABLE) from error
         if reply.status_code == 200:
             return document
-        raise _refusal(self.url, reply.status_code, document)
+        raise refusal(self.url, reply.status_code, document)
 
 
 def _answered(client: httpx2.Client, method: str, address: str, **sent: Any) -> httpx2.Response:
@@ -100,7 +100,8 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _refusal(url: str, status: int, document: Any) -> Failure:
+def refusal(url: str, status: int, document: Any) -> Failure:
+    """What the gateway's refusal means, and the step that follows from it."""
     detail = document.get("detail") if isinstance(document, dict) else None
     text = f"The gateway at {url} refused ({status}): {detail or 'no reason given'}"
     return Failure(text, _NEXT.get(status, "checkrein doctor"), _CODES.get(status, FOUND))

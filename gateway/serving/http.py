@@ -10,9 +10,18 @@ from typing import Any, Final
 import uvicorn
 
 from gateway.api.http_protocol import BoundedHttp
+from gateway.api.socket_protocol import MESSAGE_BYTES, PING_SECONDS, BoundedSocket
 from gateway.errors import ConfigInvalid
 
 DRAIN_SECONDS: Final = 10
+# Compression would keep a window of memory for each connection.
+SOCKETS: Final[dict[str, Any]] = {
+    "ws": BoundedSocket,
+    "ws_max_size": MESSAGE_BYTES,
+    "ws_ping_interval": PING_SECONDS,
+    "ws_ping_timeout": PING_SECONDS,
+    "ws_per_message_deflate": False,
+}
 
 
 def listen(host: str, port: int, flag: str) -> socket.socket:
@@ -42,7 +51,7 @@ def http_server(app: Any) -> _Server:
         uvicorn.Config(
             app,
             http=BoundedHttp,
-            ws="none",
+            **SOCKETS,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -342,6 +342,24 @@ class Found(Struct, frozen=True):
     sealed: dict[str, bytes] = {}
 
 
+class Fed(Struct, frozen=True):
+    """An event at its place in the project's feed: exactly the bytes that are stored."""
+
+    place: int
+    record: bytes
+
+
+class FeedPage(Struct, frozen=True):
+    """Events in the order of their commits, behind the place `began` and up to `reached`.
+
+    `began` is beyond what was asked for when what lies between is not kept any more.
+    """
+
+    began: int
+    reached: int
+    events: list[Fed]
+
+
 class Ledger(Protocol):
     """The lasting record: append-only, one hash chain for each run, and projections of it."""
 
@@ -402,6 +420,17 @@ class Ledger(Protocol):
     ) -> Sequence[Mapping[str, Any]]: ...
 
     async def approval(self, project_id: str, approval_id: str) -> Mapping[str, Any] | None: ...
+
+    async def feed_end(self, project_id: str) -> int:
+        """A place in the project's feed behind which nothing is recorded yet. Never falls.
+
+        Whatever is recorded later comes behind it, and whoever sees a place sees all before it.
+        """
+        ...
+
+    async def feed(self, project_id: str, after: int, limit: int) -> FeedPage:
+        """Events of the project behind a place, as they were committed; of a run in its order."""
+        ...
 
     async def all_runs(self) -> Sequence[tuple[str, str]]:
         """(project, run) of every run, for verification."""

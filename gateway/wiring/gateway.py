@@ -137,6 +137,7 @@ async def open_gateway(
         )
         parts = Parts(
             authenticate=keys.authenticate,
+            still=keys.still,
             checker=checker,
             reporter=reporter,
             journal=stores.journal,

@@ -142,10 +142,23 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("listPolicyVersions", "/v1/policies/versions")
     get("livez", "/livez")
     get("readyz", "/readyz")
+    post("makeLiveTicket", "/v1/live/tickets", None)
+    del taken["makeLiveTicket"]["body"]
+    ready = _events(client, "/v1/live?seconds=0")[0].removeprefix("id: ").partition("\n")[0]
+    check = json(client.post("/v1/check-action", json={**READ, "run": {"id": f"{RUN}-live"}}))
+    client.get(f"/v1/runs/{check['run_id']}").raise_for_status()
+    taken["followLive"] = {
+        "reply": "\n\n".join(_events(client, f"/v1/live?seconds=0&after={ready}"))
+    }
     taken["getOpenApi"] = {
         "reply": {"openapi": "3.1.0", "info": {"title": "Checkrein", "version": "0"}, "paths": {}}
     }
     return taken
+
+
+def _events(client: httpx2.Client, path: str) -> list[str]:
+    """The events of a stream that ends by itself; what comes before them is how to come again."""
+    return client.get(path).raise_for_status().text.strip().split("\n\n")[1:]
 
 
 def main() -> None:

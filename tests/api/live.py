@@ -24,15 +24,18 @@ from msgspec.structs import replace
 from gateway.api.exchange import App
 from gateway.api.http_protocol import BoundedHttp
 from gateway.api.metrics_server import metrics_app
+from gateway.api.socket_protocol import BoundedSocket
 from gateway.checking.authenticate import pepper
 from gateway.config import Settings
 from gateway.domain import api_keys
+from gateway.serving.http import SOCKETS
 from gateway.storage.ports import KeyRecord
 from gateway.telemetry import Metrics
 from gateway.wiring import Gateway, Stopping, open_gateway, open_worker
 from gateway.worker.recorder import Recorder
 
 T = TypeVar("T")
+Protocols = tuple[type[BoundedHttp], type[BoundedSocket]]
 
 POLICY = """
 environments:
@@ -128,6 +131,7 @@ def live_gateway(
     policy: str = POLICY,
     policies: Path | None = None,
     http: type[BoundedHttp] = BoundedHttp,
+    sockets: type[BoundedSocket] = BoundedSocket,
     paused: bool = False,
     servers: Servers | None = None,
     **settings: Any,
@@ -158,7 +162,7 @@ def live_gateway(
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         stop.append((loop, ended))
         try:
-            async with _opened(given, recording, http, paused, ended) as live:
+            async with _opened(given, recording, (http, sockets), paused, ended) as live:
                 found.append(live)
                 started.set()
                 await ended.wait()
@@ -188,7 +192,7 @@ def live_gateway(
 async def _opened(
     given: Settings,
     of_worker: Settings,
-    http: type[BoundedHttp],
+    protocols: Protocols,
     paused: bool,
     ended: asyncio.Event,
 ) -> AsyncIterator[Live]:
@@ -201,7 +205,7 @@ async def _opened(
         )
         recorder = (await stack.enter_async_context(open_worker(of_worker))).recorder
         recording = Recording(recorder, paused)
-        servers = [_server(app, http) for app in (gateway.app, metrics_app(metrics))]
+        servers = [_server(app, protocols) for app in (gateway.app, metrics_app(metrics))]
         tasks = [
             asyncio.create_task(servers[0].serve(sockets=[listener])),
             asyncio.create_task(servers[1].serve(sockets=[scraped])),
@@ -257,12 +261,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: App, http: type[BoundedHttp]) -> _Server:
+def _server(app: App, protocols: Protocols) -> _Server:
+    http, sockets = protocols
     return _Server(
         uvicorn.Config(
             app,
             http=http,
-            ws="none",
+            **{**SOCKETS, "ws": sockets},
             lifespan="off",
             log_level="warning",
             access_log=False,

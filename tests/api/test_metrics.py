@@ -32,6 +32,8 @@ WORDS: dict[str, set[str] | None] = {
     "code": set(CODES),
     "outcome": {"active", "refused"},
     "standing": set(get_args(Standing)),
+    "transport": {"sse", "websocket"},
+    "why": {"left", "slow", "over", "stopping", "key_revoked", "key_expired", "failed"},
     "le": None,
 }
 

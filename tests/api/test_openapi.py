@@ -63,7 +63,7 @@ def test_every_route_is_described_and_nothing_else(live: Live) -> None:
 
     described = {(path, method) for path, method, _ in _operations()}
 
-    assert served | {("/v1/check-action", "post")} == described
+    assert served | {("/v1/check-action", "post"), ("/v1/live", "get")} == described
 
 
 def test_every_operation_has_a_name_a_summary_and_a_description() -> None:

@@ -25,6 +25,7 @@ BODIES: dict[str, Any] = {
 OPERATION_IDS = [
     operation["operationId"] for item in DOCUMENT["paths"].values() for operation in item.values()
 ]
+STREAMS = {operation.id for operation in OPERATIONS if operation.streams}
 KEYED = [name for name in OPERATION_IDS if SCOPES[name] is not None]
 NAMING = [
     operation["operationId"]
@@ -174,7 +175,9 @@ def _key(live: Live, name: str | None) -> str | None:
 def _ask(live: Live, operation_id: str, key: str | None, named: dict[str, str]) -> httpx2.Response:
     path, method = next(_places(operation_id))
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
-    with httpx2.Client(base_url=live.url, headers=headers) as client:
+    # A stream is asked for what there is by now; without that it would not end.
+    query = {"seconds": 0} if operation_id in STREAMS else None
+    with httpx2.Client(base_url=live.url, headers=headers, params=query) as client:
         return client.request(method, path.format(**named), json=BODIES.get(operation_id))
 
 

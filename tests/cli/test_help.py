@@ -52,7 +52,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("up", "demo", "doctor", "verify", "replay"),
         *("tour", "rejudge", "simulate", "explain", "compare", "determinism"),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
-        *("serve", "work", "migrate"),
+        *("serve", "work", "migrate", "watch"),
         *(
             "intent report",
             "intent preview",

@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import embedded
-from gateway.storage.embedded import ledger_across, ledger_reads, ledger_rows, ledger_writes
+from gateway.storage.embedded import (
+    ledger_across,
+    ledger_feed,
+    ledger_reads,
+    ledger_rows,
+    ledger_writes,
+)
 
-READING_AND_WRITING = [ledger_across, ledger_reads, ledger_writes]
+READING_AND_WRITING = [ledger_across, ledger_feed, ledger_reads, ledger_writes]
 FOLDER = Path(embedded.__file__).parent
 TENANT_TABLES = {"event", "blob", "run_secret", "run", "approval"}
-# Verification looks at every run of every project.
-ACROSS_PROJECTS = {"ALL_RUNS"}
+# Verification looks at every run of every project; the end of the feed is that of the file.
+ACROSS_PROJECTS = {"ALL_RUNS", "END"}
 TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
 FIRST_CONDITION = re.compile(r"\bWHERE\s+(\w+) = \?")
 FIRST_COLUMN = re.compile(r"\bINTO\s+\w+\s*\(\s*(\w+)")
@@ -42,7 +48,9 @@ def test_a_statement_on_tenants_rows_starts_from_the_project(module):
         assert set(firsts) == {"project_id"}, name
 
 
-@pytest.mark.parametrize("module", [ledger_across, ledger_reads, ledger_writes, ledger_rows])
+@pytest.mark.parametrize(
+    "module", [ledger_across, ledger_feed, ledger_reads, ledger_writes, ledger_rows]
+)
 def test_no_statement_hides_inside_a_function(module):
     """What the check above does not see would not be checked; the one builder is `upsert`."""
     tree = ast.parse(Path(module.__file__).read_text("utf-8"))

@@ -17,7 +17,7 @@ from tests.servers import postgres
 
 OTHER = "prj_other"
 CANARY = "canary-7f3a"
-TABLES = ["event", "blob", "run_secret", "run", "action", "approval"]
+TABLES = ["event", "blob", "run_secret", "run", "action", "approval", "feed", "feed_end"]
 PARTITIONS = ["event_20261120", "blob_20261120", "event_other", "blob_other"]
 
 

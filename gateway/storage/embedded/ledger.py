@@ -13,13 +13,13 @@ import msgspec
 
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.embedded import ledger_across, ledger_reads
+from gateway.storage.embedded import ledger_across, ledger_feed, ledger_reads
 from gateway.storage.embedded.connections import open_reader, open_writer
 from gateway.storage.embedded.ledger_writes import write_slice
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.embedded.readers import Readers
 from gateway.storage.embedded.writer import Writer
-from gateway.storage.ports import Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import FeedPage, Found, Persist, RunFilter, StoredEvent
 from gateway.telemetry import logger
 
 _log = logger("ledger")
@@ -132,6 +132,12 @@ class EmbeddedLedger:
     async def approval(self, project_id: str, approval_id: str) -> Mapping[str, Any] | None:
         row = await self._readers.read(ledger_reads.approval, project_id, approval_id)
         return None if row is None else msgspec.structs.asdict(row)
+
+    async def feed_end(self, project_id: str) -> int:
+        return await self._readers.read(ledger_feed.end, project_id)
+
+    async def feed(self, project_id: str, after: int, limit: int) -> FeedPage:
+        return await self._readers.read(ledger_feed.page, project_id, after, limit)
 
     async def all_runs(self) -> Sequence[tuple[str, str]]:
         return await self._readers.read(ledger_reads.all_runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import asyncpg
@@ -11,8 +11,9 @@ import msgspec
 
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import FeedPage, Found, Persist, RunFilter, StoredEvent
 from gateway.storage.server.postgres import across as ledger_across
+from gateway.storage.server.postgres import feed as ledger_feed
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres.database import (
     Connection,
@@ -31,10 +32,13 @@ SLICE_BYTES = 16 * 1024 * 1024
 ATTEMPTS = 4
 DAYS_KNOWN = 8192
 MAKE_DAY = "SELECT checkrein.make_day($1)"
+TRIM_FEED = "SELECT checkrein.trim_feed($1)"
 MAINTAIN = "SELECT made, dropped FROM checkrein.maintain($1, $2)"
 # Work that only saves work later must not stand in anybody's way.
 HASTE = "SELECT set_config('lock_timeout', '2000', true)"
 DAYS_AHEAD = 7
+# How long one who was away finds where it was in the feed.
+FEED_KEPT = timedelta(days=7)
 
 _log = logger("ledger")
 
@@ -99,6 +103,7 @@ class PostgresLedger:
         async with self._database.across() as connection:
             await connection.fetchval(HASTE)
             found = await connection.fetchrow(MAINTAIN, keep_days, ahead_days)
+            await connection.fetchval(TRIM_FEED, FEED_KEPT)
         return (0, 0) if found is None else (found["made"], found["dropped"])
 
     async def events(
@@ -171,6 +176,14 @@ class PostgresLedger:
         async with self._database.tenant(project_id) as connection:
             row = await ledger_reads.approval(connection, project_id, approval_id)
         return None if row is None else msgspec.structs.asdict(row)
+
+    async def feed_end(self, project_id: str) -> int:
+        async with self._database.tenant(project_id) as connection:
+            return await ledger_feed.end(connection, project_id)
+
+    async def feed(self, project_id: str, after: int, limit: int) -> FeedPage:
+        async with self._database.tenant(project_id) as connection:
+            return await ledger_feed.page(connection, project_id, after, limit)
 
     async def all_runs(self) -> Sequence[tuple[str, str]]:
         """Of all projects, which only a worker may see."""

@@ -210,6 +210,22 @@ $$;
 
 ALTER FUNCTION checkrein.revoke_key(key_id text, at text) OWNER TO checkrein_owner;
 
+CREATE FUNCTION checkrein.trim_feed(keep interval) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    PERFORM set_config('checkrein.inside', 'on', true);
+    DELETE FROM checkrein.feed WHERE made_at < now() - greatest(keep, interval '1 day');
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN gone;
+END
+$$;
+
+ALTER FUNCTION checkrein.trim_feed(keep interval) OWNER TO checkrein_owner;
+
 CREATE TABLE checkrein.action (
     project_id text NOT NULL COLLATE pg_catalog."C",
     decision_id text NOT NULL COLLATE pg_catalog."C",
@@ -337,6 +353,33 @@ ALTER TABLE ONLY checkrein.event_other FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.event_other OWNER TO checkrein_owner;
 
+CREATE TABLE checkrein.feed (
+    project_id text NOT NULL COLLATE pg_catalog."C",
+    place bigint NOT NULL,
+    events integer NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_ids text[] NOT NULL COLLATE pg_catalog."C",
+    run_days date[] NOT NULL,
+    epochs integer[] NOT NULL,
+    first_seqs bigint[] NOT NULL,
+    counts integer[] NOT NULL,
+    CONSTRAINT feed_events_check CHECK ((events > 0))
+);
+
+ALTER TABLE ONLY checkrein.feed FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.feed OWNER TO checkrein_owner;
+
+CREATE TABLE checkrein.feed_end (
+    project_id text NOT NULL COLLATE pg_catalog."C",
+    place bigint NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY checkrein.feed_end FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.feed_end OWNER TO checkrein_owner;
+
 CREATE TABLE checkrein.migration (
     name text NOT NULL,
     digest text NOT NULL,
@@ -457,6 +500,12 @@ ALTER TABLE ONLY checkrein.event
 ALTER TABLE ONLY checkrein.event_other
     ADD CONSTRAINT event_other_pkey PRIMARY KEY (project_id, run_day, run_id, seq, epoch);
 
+ALTER TABLE ONLY checkrein.feed_end
+    ADD CONSTRAINT feed_end_pkey PRIMARY KEY (project_id);
+
+ALTER TABLE ONLY checkrein.feed
+    ADD CONSTRAINT feed_pkey PRIMARY KEY (project_id, place);
+
 ALTER TABLE ONLY checkrein.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
 
@@ -497,6 +546,8 @@ CREATE INDEX event_other_project_id_run_day_run_id_epoch_seq_idx ON checkrein.ev
 
 CREATE INDEX event_other_project_id_run_day_run_id_epoch_seq_idx1 ON checkrein.event_other USING btree (project_id, run_day, run_id, epoch, seq) WHERE (type = 'feedback'::text);
 
+CREATE INDEX feed_made ON checkrein.feed USING brin (made_at);
+
 CREATE INDEX run_agent ON checkrein.run USING btree (project_id, agent_id, started_at, run_id);
 
 CREATE INDEX run_days ON checkrein.run USING brin (run_day);
@@ -529,9 +580,15 @@ ALTER TABLE checkrein.blob ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.blob_other ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY counting ON checkrein.feed_end FOR UPDATE TO checkrein_worker USING (true) WITH CHECK (true);
+
 ALTER TABLE checkrein.event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.event_other ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.feed ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.feed_end ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY inside ON checkrein.action TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
@@ -542,6 +599,10 @@ CREATE POLICY inside ON checkrein.approval TO checkrein_owner USING ((( SELECT c
 CREATE POLICY inside ON checkrein.blob TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY inside ON checkrein.event TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
+CREATE POLICY inside ON checkrein.feed TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
+CREATE POLICY inside ON checkrein.feed_end TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY inside ON checkrein.run TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
@@ -559,6 +620,10 @@ CREATE POLICY reading ON checkrein.blob FOR SELECT TO checkrein_worker USING (tr
 
 CREATE POLICY reading ON checkrein.event FOR SELECT TO checkrein_worker USING (true);
 
+CREATE POLICY reading ON checkrein.feed FOR SELECT TO checkrein_worker USING (true);
+
+CREATE POLICY reading ON checkrein.feed_end FOR SELECT TO checkrein_worker USING (true);
+
 CREATE POLICY reading ON checkrein.run FOR SELECT TO checkrein_worker USING (true);
 
 CREATE POLICY reading ON checkrein.run_secret FOR SELECT TO checkrein_worker USING (true);
@@ -570,6 +635,10 @@ CREATE POLICY recording ON checkrein.approval FOR INSERT TO checkrein_worker WIT
 CREATE POLICY recording ON checkrein.blob FOR INSERT TO checkrein_worker WITH CHECK (true);
 
 CREATE POLICY recording ON checkrein.event FOR INSERT TO checkrein_worker WITH CHECK (true);
+
+CREATE POLICY recording ON checkrein.feed FOR INSERT TO checkrein_worker WITH CHECK (true);
+
+CREATE POLICY recording ON checkrein.feed_end FOR INSERT TO checkrein_worker WITH CHECK (true);
 
 CREATE POLICY recording ON checkrein.run FOR INSERT TO checkrein_worker WITH CHECK (true);
 
@@ -588,6 +657,10 @@ CREATE POLICY tenant ON checkrein.approval FOR SELECT TO checkrein_gateway USING
 CREATE POLICY tenant ON checkrein.blob FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.event FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
+
+CREATE POLICY tenant ON checkrein.feed FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
+
+CREATE POLICY tenant ON checkrein.feed_end FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.run FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
@@ -626,6 +699,9 @@ GRANT ALL ON FUNCTION checkrein.project_named(wanted text, fresh text) TO checkr
 REVOKE ALL ON FUNCTION checkrein.revoke_key(key_id text, at text) FROM PUBLIC;
 GRANT ALL ON FUNCTION checkrein.revoke_key(key_id text, at text) TO checkrein_gateway;
 
+REVOKE ALL ON FUNCTION checkrein.trim_feed(keep interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION checkrein.trim_feed(keep interval) TO checkrein_worker;
+
 GRANT SELECT ON TABLE checkrein.action TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.action TO checkrein_worker;
 
@@ -661,6 +737,14 @@ GRANT SELECT ON TABLE checkrein.change TO checkrein_gateway;
 
 GRANT SELECT ON TABLE checkrein.event TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.event TO checkrein_worker;
+
+GRANT SELECT ON TABLE checkrein.feed TO checkrein_gateway;
+GRANT SELECT,INSERT ON TABLE checkrein.feed TO checkrein_worker;
+
+GRANT SELECT ON TABLE checkrein.feed_end TO checkrein_gateway;
+GRANT SELECT,INSERT ON TABLE checkrein.feed_end TO checkrein_worker;
+
+GRANT UPDATE(place) ON TABLE checkrein.feed_end TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.migration TO checkrein_gateway;
 GRANT SELECT ON TABLE checkrein.migration TO checkrein_worker;

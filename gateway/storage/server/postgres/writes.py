@@ -27,6 +27,7 @@ from gateway.domain.projections import (
 )
 from gateway.errors import EventRefused, StorageFailure
 from gateway.storage.ports import Persist
+from gateway.storage.server.postgres import feed
 from gateway.storage.server.postgres import rows as ledger_rows
 from gateway.storage.server.postgres.batch import (
     Head,
@@ -202,6 +203,7 @@ async def _write(
     await _put(connection, CLOSE_APPROVALS, [_closing(*each) for each in projected.closed], 4)
     asked = [ledger_rows.values(row) for row in projected.approvals.values()]
     await _put(connection, PUT_APPROVALS, asked, len(ApprovalRow.__struct_fields__))
+    await feed.extend(connection, linked, known.days)
 
 
 async def _put(
