@@ -95,8 +95,10 @@ def look(evidence: Evidence, by_head: dict[str, ModuleType]) -> Seen:
     for name, module in by_head.items():
         found: Any = module.look(evidence)
         named = _names(name, module.__name__)
-        for key, value in found.features.items():
-            features[named[key]] = value if isfinite(value) else 0.0
+        values: list[float] = list(found.features.values())
+        if not isfinite(sum(values)):
+            values = [value if isfinite(value) else 0.0 for value in values]
+        features.update(zip(map(named.__getitem__, found.features), values, strict=True))
         signals[name] = tuple(found.signals)
         truncated += getattr(found, "truncated", ())
         hard = hard or bool(getattr(found, "hard", False))

@@ -121,10 +121,10 @@ def test_a_call_against_its_schema() -> None:
     }
     plan = look(Evidence(tool="t", arguments={"n": 9, "mode": "c", "flag": "x"}, schema=schema))
     assert {name for name, value in plan.features.items() if value} == {
-        "schema.type",
-        "schema.enum",
-        "schema.bounds",
-        "schema.required",
+        "schema.broken",
+    }
+    assert {signal.check for signal in plan.signals} == {
+        *("schema.type", "schema.enum", "schema.maximum", "schema.required"),
     }
 
 

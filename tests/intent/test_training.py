@@ -6,7 +6,7 @@ import random
 import msgspec
 import pytest
 
-from benchmarks.intent import data, deferring, figures, train
+from benchmarks.intent import breaking, data, deferring, figures, train
 from benchmarks.intent.figures import Scored
 from gateway.intent import evaluator, versions
 from gateway.intent.trees import Grove, forest_of
@@ -74,16 +74,33 @@ def test_every_case_is_there_and_groups_stay_together():
     assert len({case.id for case in cases}) == 9400
 
 
-def test_rows_that_training_makes_belong_to_the_case_they_are_made_of():
+@pytest.mark.parametrize("kind", [deferring, breaking])
+def test_rows_that_training_makes_belong_to_the_case_they_are_made_of(kind):
     cases = data.cases()[::20]
-    made = deferring.made(cases)
-    assert made == deferring.made(cases)
+    made = kind.made(cases)
+    assert made == kind.made(cases)
     known = {case.id: case for case in cases}
     assert made
     assert len({case.id for case in made}) == len(made)
     for case in made:
         origin = known[case.id.rpartition("-")[0]]
         assert (case.family, case.group, case.made) == (origin.family, origin.group, True)
+
+
+def test_a_broken_row_is_a_right_call_that_its_schema_refuses():
+    """All but a few: a whole number may stand where a fraction does."""
+    cases = data.cases()[::20]
+    right = {case.id: case for case in cases if not case.wrong}
+    made = breaking.made(cases)
+    modules = evaluator.modules("v1")
+    refused = 0.0
+    for case in made:
+        origin = right[case.id.removesuffix("-broken")]
+        assert case.wrong
+        assert case.arguments != origin.arguments
+        seen = evaluator.look(data.evidence_of_case(case), modules)
+        refused += seen.features["plan.schema.broken"]
+    assert refused >= 0.95 * len(made)
 
 
 def test_no_head_sees_the_features_of_another():

@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.intent.assessment import Signal
 from gateway.intent.evidence import Evidence
 from gateway.intent.v1 import (
+    consistency_acts,
     consistency_direction,
     consistency_fit,
     consistency_grounding,
@@ -33,6 +34,7 @@ FEATURES: Final[dict[str, int]] = {
     **consistency_roles.FEATURES,
     **consistency_scope.FEATURES,
     **consistency_fit.FEATURES,
+    **consistency_acts.FEATURES,
     "strongest": 1,
     "second": 1,
     "strongest_said": 1,
@@ -70,6 +72,7 @@ def look(evidence: Evidence) -> Consistency:
         signals += more
         features |= numbers
     ranked = _ranked(signals)
+    features |= consistency_acts.act_checks(view)
     features["strongest"] = ranked[0].contribution if ranked else 0.0
     features["second"] = ranked[1].contribution if len(ranked) > 1 else 0.0
     features["strongest_said"] = max(

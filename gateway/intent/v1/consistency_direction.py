@@ -223,13 +223,13 @@ def _of_text(
 def _words(view: View) -> list[Signal]:
     """Short values that are words of direction: `sell`, `inactive`, `private`."""
     found: list[Signal] = []
-    asked = mentions(view.request.text.clean)
     for leaf in view.leaves:
         if leaf.kind not in ("enum", "name") or not 1 <= len(leaf.stems) <= 3:
             continue
         own = {(each.axis, each.pole) for each in poles(leaf.stems)}
         if not own or view.request.says(leaf.phrase):
             continue
+        asked = mentions(view.request.text.clean)
         against = [each for each in asked if (each.axis, -each.pole) in own]
         supported = any((each.axis, each.pole) in own for each in asked)
         if against:

@@ -24,7 +24,6 @@ FEATURES: dict[str, int] = {
     "plan_named": -1,
     "repeated": 1,
     "same_tool_before": 0,
-    "effect": 0,
     "long_request": 0,
     "defers": 0,
     "no_arguments": 0,
@@ -56,12 +55,11 @@ def fit_checks(
     things = [own for own in view.named if own not in VERBS]
     features["things_said"] = _cover(things, request) if things else 0.5
     features["name_said"] = _cover(view.named, request)
-    features["told_said"] = _cover(tuple(dict.fromkeys(view.schema.text.stems[:40])), request)
+    features["told_said"] = _cover(tuple(dict.fromkeys(view.described.stems[:40])), request)
     features["plan_named"] = _cover(view.named, view.plan) if view.plan.text.tokens else 0.5
     same = [past for past in evidence.history if past.tool == evidence.tool]
     features["same_tool_before"] = float(bool(same))
     features["repeated"] = float(any(past.arguments == evidence.arguments for past in same[-16:]))
-    features["effect"] = float(any(effect != "read" for effect in evidence.side_effects))
     features["long_request"] = min(len(request.text.tokens), 200) / 200
     features["defers"] = deferral(request.text.folded)
     features["no_arguments"] = float(not found)

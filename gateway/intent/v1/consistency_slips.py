@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gateway.intent.v1.consistency_grounding import Ground
 from gateway.intent.v1.consistency_view import LEXICON, MOST_VALUES, Leaf, Said, View, shape
-from gateway.intent.v1.plan_fields import LEXICON as PLAN
+from gateway.intent.v1.plan_kinds import LEXICON as PLAN
 from gateway.intent.v1.text import prepare
 from gateway.intent.v1.values import Value, number_in, same
 from gateway.intent.v1.values_likeness import near

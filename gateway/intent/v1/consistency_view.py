@@ -72,7 +72,7 @@ class View(Struct, frozen=True):
     plan: Said
     trusted: tuple[Said, ...]
     untrusted: tuple[Said, ...]
-    schema: Said
+    described: Text
     past: frozenset[str]
     planned: frozenset[str]
     settled: bool
@@ -104,7 +104,7 @@ def view_of(evidence: Evidence) -> View:
         plan=said(evidence.plan_text or ""),
         trusted=_contents(evidence, trusted=True),
         untrusted=_contents(evidence, trusted=False),
-        schema=said((evidence.description or "")[:_SCHEMA_TEXT]),
+        described=prepare((evidence.description or "")[:_SCHEMA_TEXT]),
         past=_past(evidence),
         planned=_planned(evidence.plan_arguments),
         settled=evidence.plan_tool == evidence.tool

@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from gateway.intent.assessment import Signal
 from gateway.intent.evidence import Evidence
-from gateway.intent.v1.plan_compare import Difference, differences
+from gateway.intent.v1.plan_compare import differences
+from gateway.intent.v1.plan_difference import Difference
 from gateway.intent.v1.plan_fields import Alignment, Field, align, fields_of
 from gateway.intent.v1.plan_schema import Violation, violations
-from gateway.intent.v1.plan_text import text_differences, tool_unsaid
+from gateway.intent.v1.plan_text import text_differences, tool_unsaid, verb_replaced
 from gateway.intent.v1.plan_tool import tool_gap
 
 MOST_SIGNALS: Final = 12
@@ -42,10 +43,8 @@ FEATURES: Final[dict[str, int]] = {
     "plan.text_strongest": 1,
     **{f"plan.text_{kind}": 1 for kind in _TEXT_KINDS},
     "plan.text_tool_unsaid": 1,
-    "schema.type": 1,
-    "schema.enum": 1,
-    "schema.required": 1,
-    "schema.bounds": 1,
+    "plan.text_verb_replaced": 1,
+    "schema.broken": 1,
 }
 
 
@@ -74,7 +73,8 @@ def look(evidence: Evidence) -> Plan:
     _of_text(features, spoken)
     if evidence.plan_text:
         features["plan.text_tool_unsaid"] = tool_unsaid(evidence.plan_text, evidence.tool)
-    _of_schema(features, broken)
+        features["plan.text_verb_replaced"] = verb_replaced(evidence.plan_text, evidence.tool)
+    features["schema.broken"] = float(bool(broken))
     hard = any(each.hard for each in (*found, *tool))
     features["plan.hard"] = float(hard)
     return Plan(features, _signals([*tool, *found], spoken, broken), hard)
@@ -127,12 +127,6 @@ def _of_text(features: dict[str, float], spoken: Sequence[Difference]) -> None:
         names = ["plan.text_strongest"] + ([f"plan.text_{kind}"] if kind in _TEXT_KINDS else [])
         for name in names:
             features[name] = max(features[name], each.weight)
-
-
-def _of_schema(features: dict[str, float], broken: Sequence[Violation]) -> None:
-    for each in broken:
-        rule = "bounds" if each.rule in {"minimum", "maximum"} else each.rule
-        features[f"schema.{rule}"] = 1.0
 
 
 def _signals(

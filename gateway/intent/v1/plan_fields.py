@@ -1,29 +1,18 @@
-"""Which field of a plan is which field of a call, and what kind of thing it holds."""
+"""Which field of a plan is which field of a call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
+from gateway.intent.v1.plan_kinds import LEXICON, Kind, Schema, kind_of, scalar
 from gateway.intent.v1.values import contained, forms, same
 from gateway.intent.v1.values_words import STOP, key_words, words
 
-LEXICON: dict[str, Any] = msgspec.json.decode(
-    files("gateway.intent").joinpath("lexicons", "plan.json").read_bytes()
-)
-Kind = Literal[
-    "boolean", "direction", "amount", "number", "recipient", "id", "date", "enum", "text", "entity"
-]
-Schema = Mapping[str, Any]
 _EMPTY: Schema = {}
-_AMOUNT, _RECIPIENT, _ID, _DIRECTION, _DATE, _TEXT = (
-    frozenset(LEXICON[name]) for name in ("amount", "recipient", "id", "direction", "date", "text")
-)
 _NEIGHBOURS: dict[str, frozenset[int]] = {}
 for _number, _group in enumerate(LEXICON["fields"]):
     for _word in (*_group, *(each[:-1] for each in _group if len(each) > 3 and each[-1] == "s")):
@@ -176,10 +165,6 @@ def likeness(meant: Field, called: Field) -> float:
     return names + (0.9 if agree else 0.2 if likely == "near" else 0.0)
 
 
-def scalar(value: Any) -> bool:
-    return not isinstance(value, (list, dict))
-
-
 def listed(a: Any, b: Any) -> str:
     mine, yours = elements(a), elements(b)
     if not mine or not yours:
@@ -246,59 +231,3 @@ def described(schema: Schema) -> frozenset[str]:
         text[:256] for name in ("title", "description") if isinstance(text := schema.get(name), str)
     )
     return frozenset(words(told)) - STOP if told else frozenset()
-
-
-def kind_of(pair_keys: frozenset[str], meant: Any, called: Any, schema: Schema) -> Kind:
-    """What kind of thing a field holds, by its values, its schema and its name."""
-    if isinstance(called, bool) or schema.get("type") == "boolean" or isinstance(meant, bool):
-        return "boolean"
-    options = options_of(schema)
-    spelled = _spelled(meant) | _spelled(called)
-    if pair_keys & _DIRECTION:
-        return "direction"
-    if options:
-        return "enum"
-    if _some(spelled, ("mail:", "tel:")):
-        return "recipient"
-    if _some(spelled, ("date:", "time:", "md:")):
-        return "date"
-    if _numeric(meant) and _numeric(called):
-        return _number_kind(pair_keys, spelled)
-    return _string_kind(pair_keys, spelled, meant, called)
-
-
-def options_of(schema: Schema) -> list[Any]:
-    options = schema.get("enum")
-    if isinstance(options, list):
-        return options[:64]
-    inner = schema.get("items")
-    return options_of(inner) if isinstance(inner, Mapping) and "items" not in inner else []
-
-
-def _some(spelled: frozenset[str], prefixes: tuple[str, ...]) -> bool:
-    return any(spelling.startswith(prefixes) for spelling in spelled)
-
-
-def _spelled(value: Any) -> frozenset[str]:
-    first = value[0] if isinstance(value, list) and value else value
-    return forms(first) if scalar(first) else frozenset()
-
-
-def _numeric(value: Any) -> bool:
-    return _some(_spelled(value), ("num:", "minor:"))
-
-
-def _number_kind(names: frozenset[str], spelled: frozenset[str]) -> Kind:
-    if names & _AMOUNT or _some(spelled, ("cur:", "pct:")):
-        return "amount"
-    return "id" if names & _ID else "number"
-
-
-def _string_kind(names: frozenset[str], spelled: frozenset[str], meant: Any, called: Any) -> Kind:
-    if names & _TEXT or any(isinstance(v, str) and len(v) > 64 for v in (meant, called)):
-        return "text"
-    if names & _RECIPIENT:
-        return "recipient"
-    if names & _ID or _some(spelled, ("id:",)):
-        return "id"
-    return "entity"

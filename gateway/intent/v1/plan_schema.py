@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.intent.v1.plan_fields import Field, Schema
+from gateway.intent.v1.plan_fields import Field
+from gateway.intent.v1.plan_kinds import Schema
 
 
 def _whole(value: Any) -> bool:

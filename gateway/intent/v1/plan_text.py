@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.intent.v1.plan_compare import Difference, compared
-from gateway.intent.v1.plan_fields import LEXICON, Field, align, kind_of, scalar
+from gateway.intent.v1.plan_compare import compared
+from gateway.intent.v1.plan_difference import Difference
+from gateway.intent.v1.plan_fields import Field, align
+from gateway.intent.v1.plan_kinds import LEXICON, kind_of, scalar
 from gateway.intent.v1.plan_tool import opposed, verb_of, verbs_in
 from gateway.intent.v1.values import Value, forms, values_in
-from gateway.intent.v1.values_words import STOP, folded, key_words, plain
+from gateway.intent.v1.values_words import STOP, folded, key_words, plain, words
 
 LIMIT: Final = 4_096
 _SAID = re.compile(r"\b([A-Za-z_][\w.]{0,47}) ?= ?([^,;\n=]{1,160})(?=[,;\n]|\Z)")
@@ -46,6 +48,24 @@ def tool_unsaid(text: str, tool: str) -> float:
     said = folded(text[:LIMIT])
     unsaid = [word for word in named if word not in said]
     return len(unsaid) / len(named) if named and said.strip() else 0.0
+
+
+def verb_replaced(text: str, tool: str) -> float:
+    """Whether the plan's words speak of the tool's things, and never of what it does to them.
+
+    A plan `get sensor readings` is none for `send_sensor_readings`, whatever the two verbs are.
+    """
+    named = key_words(tool)
+    does = verbs_in(named)
+    things = [word for word in named if not verb_of(word) and word not in STOP]
+    if not does or not things:
+        return 0.0
+    said = frozenset(words(text[:LIMIT])[:256])
+    spoken = sum(word in said or word.rstrip("s") in said for word in things)
+    acts = verbs_in(said)
+    if 2 * spoken < len(things) or acts & does:
+        return 0.0
+    return 1.0 if acts else 0.6
 
 
 def said_outright(text: str, fields: Sequence[Field]) -> list[Difference]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gateway.intent.v1.plan_fields import LEXICON
+from gateway.intent.v1.plan_kinds import LEXICON
 from gateway.intent.v1.values_words import SYNONYMS, words
 
 _VERBS: dict[str, frozenset[int]] = {}

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from gateway.intent.v1.plan_fields import Field, fields_of, kind_of
+from gateway.intent.v1.plan_fields import Field, fields_of
+from gateway.intent.v1.plan_kinds import kind_of
 from gateway.intent.v1.values import forms, number_in
 from gateway.intent.v1.values_numbers import CURRENCIES
 from gateway.intent.v1.values_words import key_words

@@ -16,8 +16,10 @@ from gateway.intent.assessment import Signal
 from gateway.intent.evidence import Evidence
 from gateway.intent.v1.consistency_direction import flag_checks
 from gateway.intent.v1.consistency_view import view_of
-from gateway.intent.v1.plan_compare import compared, vague
-from gateway.intent.v1.plan_fields import Field, align, fields_of, options_of
+from gateway.intent.v1.plan_compare import compared
+from gateway.intent.v1.plan_difference import vague
+from gateway.intent.v1.plan_fields import Field, align, fields_of
+from gateway.intent.v1.plan_kinds import options_of
 from gateway.intent.v1.plan_text import text_differences
 from gateway.intent.v1.text import prepare, stem
 from gateway.intent.v1.values import number_in, same
