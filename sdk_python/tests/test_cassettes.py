@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import checkrein
 import pytest
 from checkrein import guard, run
-from checkrein.simulating import NotReplayable, RecordedError, RecordingUnreadable
+from checkrein.simulating import CallLeft, NotReplayable, RecordedError, RecordingUnreadable
 
 DECISION = {"decision_id": "dec_1", "enforced": "allow", "verdict": "allow", "mode": "block"}
 
@@ -120,3 +121,19 @@ def test_the_table_shows_no_control_characters(tmp_path):
     with checkrein.simulate(path) as simulation, run():
         read(1)
     assert all(line.isprintable() for line in simulation.report.table().split("\n"))
+
+
+def test_an_event_loop_with_sockets_of_its_own_is_guarded_too(tmp_path):
+    uvloop = pytest.importorskip("uvloop")
+
+    async def agent(path: Path) -> tuple[str, ...]:
+        async with checkrein.simulate(path) as simulation:
+            with pytest.raises(CallLeft):
+                await asyncio.open_connection("127.0.0.1", 9)
+            with pytest.raises(CallLeft):
+                await asyncio.get_running_loop().getaddrinfo("example.invalid", 80)
+        return simulation.report.refused
+
+    refused = uvloop.run(agent(cassette(tmp_path, call())))
+
+    assert refused == ("127.0.0.1:9", "example.invalid:80")
