@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from checkrein._wire import Wire
 
 JITTER_SECONDS = 0.02
+# Of its own: what the agent seeded is the agent's.
+_chance = random.Random()  # noqa: S311 - guards nothing
 
 
 def exchange(wire: Wire, breaker: Breaker, outgoing: Outgoing, deadline: float) -> Flow[Answer]:
@@ -43,7 +45,7 @@ def _once(
     except Trouble as trouble:
         breaker.failed()
         again = isinstance(trouble, Unreachable) and trouble.retry
-        jitter = JITTER_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
+        jitter = JITTER_SECONDS * _chance.uniform(0.5, 1.0)
         return None, trouble, jitter if again else None
     # 429 and 503 are words of a gateway that lives.
     if answer.status >= 500 and answer.status != 503:

@@ -22,6 +22,8 @@ MAX_ITEMS = 1000
 MAX_BYTES = 8 * 1024 * 1024
 SEND_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+# Of its own: what the agent seeded is the agent's.
+_chance = random.Random()  # noqa: S311 - spreads clients, guards nothing
 # Answers that say "later": the key may be mended, the gateway may come back.
 LATER = frozenset({401, 403, 408, 425, 429})
 
@@ -141,7 +143,7 @@ class Outbox:
 
     def _pause(self) -> float:
         longest: float = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads clients, guards nothing
+        return longest * _chance.uniform(0.5, 1.0)
 
     def _start(self) -> bool:
         """Whether the thread runs; at the end of the interpreter none can be started."""

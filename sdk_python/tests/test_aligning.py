@@ -116,3 +116,9 @@ def test_tokens_of_another_run_stand_for_each_other_everywhere():
     # `c` is `a` already; and what came out of a recorded output stands for itself.
     assert made("c", 2)[1] == "input"
     assert made("b", 2) == (2, "same")
+
+
+def test_of_very_many_in_disorder_each_is_marked():
+    backwards = [Interval("t", n, n) for n in reversed(range(2, 2000))]
+
+    assert out_of_order([Interval("t", 1, 1), *backwards]) == {*range(1, 1999)}

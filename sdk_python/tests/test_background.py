@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -207,3 +208,21 @@ def in_a_child(program: str, url: str) -> subprocess.CompletedProcess[str]:
         timeout=30,
         check=False,
     )
+
+
+def test_waiting_takes_no_chance_from_the_agent(closed_port):
+    """What an agent seeds gives the same numbers, whatever goes on in the background."""
+
+    @guard("tool")
+    def tool() -> None: ...
+
+    checkrein.init(url=f"http://127.0.0.1:{closed_port}", deadline=1)
+    random.seed(7)
+    expected = random.random()
+
+    random.seed(7)
+    for _ in range(2):
+        tool()
+        checkrein.flush(0.5)
+
+    assert random.random() == expected

@@ -21,6 +21,7 @@ ON_BOTH = frozenset(
     {
         *("test_tenants", "test_check_action", "test_reads", "test_reports", "test_cursor"),
         *("test_intent", "test_rejudge"),
+        *("test_intent", "test_recording"),
     }
 )
 

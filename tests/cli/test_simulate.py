@@ -70,6 +70,8 @@ def test_a_changed_line_is_told_with_the_first_divergence(asked: Asked, agent: P
 
     assert done.code == told.code == 1
     assert '/customer: "cus_2" -> "cus_3"' in done.out
+    assert "first divergence: crm.read had another input at /customer" in done.out
+    assert "(agent.py:12)" in done.out
     assert [one["kind"] for one in told.json["divergences"]] == ["input"]
     assert told.json["divergences"][0]["first"] is True
     assert told.json["exit_code"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -46,9 +47,10 @@ async def recorded(
                 raise RecordingTooLarge(f"The recording is larger than {bytes_max:,} bytes.")
             if frames + recorder.frames >= FRAMES_MAX:
                 told = f"What came after the first {FRAMES_MAX:,} frames is left out."
-                return assemble(recorders, [*left_out, told])
+                return await asyncio.to_thread(assemble, recorders, [*left_out, told])
         frames, size = frames + recorder.frames, size + recorder.size
-    return assemble(recorders, left_out)
+    # Checks go on meanwhile: of a long run this takes a while.
+    return await asyncio.to_thread(assemble, recorders, left_out)
 
 
 Placed = tuple[Mapping[str, Any], tuple[str, ...]]

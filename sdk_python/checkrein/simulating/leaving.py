@@ -6,7 +6,8 @@ either. What is left alone: sockets that stay on this machine without an address
 threads that are spared (the SDK's own, with what was queued before), and a debugger's threads.
 
 Code that speaks to the kernel by itself, without Python's sockets, is not seen: other processes,
-uvloop, and libraries in C that open connections of their own.
+libraries in C that open connections of their own, and what uvloop sends on connections that were
+open before (new ones it may not open either).
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ _INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 _CONNECTS = ("connect", "connect_ex")
 _SENDS = ("send", "sendall", "sendto", "sendmsg", "sendfile")
 _LOOKUPS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
+# Of an event loop that has sockets of its own.
+_LOOP_CONNECTS = (
+    *("create_connection", "create_unix_connection", "create_datagram_endpoint"),
+    *("sock_connect", "getaddrinfo", "getnameinfo"),
+)
 _TLS_SENDS = ("send", "sendall", "write")
 REFUSED_MAX = 100
 
@@ -48,6 +54,9 @@ class Leaving:
         if tls is not None:
             for name in _TLS_SENDS:
                 self._replace(tls.SSLSocket, name, self._sending)
+        other_loop = getattr(sys.modules.get("uvloop"), "Loop", None)
+        for name in _LOOP_CONNECTS if other_loop is not None else ():
+            self._replace(other_loop, name, self._opening)
 
     def open(self) -> None:
         """Put everything back as it was."""
@@ -77,6 +86,14 @@ class Leaving:
             return former(sock, *args, **kwargs)
 
         return send
+
+    def _opening(self, former: Any) -> Any:
+        def open_connection(loop: Any, *args: Any, **kwargs: Any) -> Any:
+            given = [one for one in (*args[-2:], *kwargs.values()) if isinstance(one, str | int)]
+            self._refuse(tuple(given[:2]) if len(given) > 1 else given or "an address")
+            return former(loop, *args, **kwargs)
+
+        return open_connection
 
     def _looking_up(self, former: Any) -> Any:
         def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:

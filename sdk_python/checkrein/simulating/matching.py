@@ -40,61 +40,72 @@ class Found(NamedTuple):
 
 
 class _Waiting:
-    """A recorded call that nobody made yet."""
+    """A recorded call that nobody made yet; `given` None: the record lacks its arguments."""
 
     def __init__(self, at: int, task: Task, given: Form | None, digest: str) -> None:
         self.at, self.task, self.given, self.digest = at, task, given, digest
-        self.lent = False
+
+
+class _Waitings:
+    """The waiting calls of one name: by what they say, and those that were not lent yet."""
+
+    def __init__(self) -> None:
+        self.alike: dict[str, list[_Waiting]] = defaultdict(list)
+        self.left: list[_Waiting] = []
+
+    def add(self, one: _Waiting) -> None:
+        self.alike[one.digest if one.given is None else one.given.text].append(one)
+        self.left.append(one)
+
+    def take(self, one: _Waiting) -> None:
+        self.alike[one.digest if one.given is None else one.given.text].remove(one)
+        if one in self.left:
+            self.left.remove(one)
 
 
 class Matching:
     """The calls of one recording that wait to be made, by name."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[_Waiting]] = defaultdict(list)
+        self._waiting: dict[str, _Waitings] = defaultdict(_Waitings)
         self._bindings = Bindings()
 
     def expect(self, at: int, name: str, task: Task, given: Any, digest: str = "") -> None:
         """The next recorded call; `given` is None where the record does not hold it."""
         shown = None if given is None else form(given)
-        self._waiting[name].append(_Waiting(at, task, shown, digest.removeprefix("sha256:")))
+        one = _Waiting(at, task, shown, digest.removeprefix("sha256:"))
+        self._waiting[name].add(one)
 
     def find(self, made: Made) -> Found:
         """The recorded call that this one is, or stands for."""
-        waiting = self._waiting.get(made.name, [])
+        waiting = self._waiting[made.name]
         forms = made.forms()
-        digest = _canonical.digest(made.masked)
-        one = self._same(waiting, made.task, forms, digest)
+        one = self._same(waiting, made, forms)
         if one is not None:
-            waiting.remove(one)
+            waiting.take(one)
             if one.given is not None:
                 fitting = next(each for each in forms if self._bindings.agree(each, one.given))
                 self._bindings.bind(fitting, one.given)
             return Found(one.at, "same")
-        others = [other for other in waiting if not other.lent]
-        if not others:
+        if not waiting.left:
             return Found(-1, "none")
-        lent = next((other for other in others if other.task == made.task), others[0])
-        lent.lent = True
+        lent = next((one for one in waiting.left if one.task == made.task), waiting.left[0])
+        waiting.left.remove(lent)
         return Found(lent.at, "input")
 
-    def _same(
-        self, waiting: list[_Waiting], task: Task, forms: tuple[Form, ...], digest: str
-    ) -> _Waiting | None:
+    def _same(self, waiting: _Waitings, made: Made, forms: tuple[Form, ...]) -> _Waiting | None:
         """The first such call of the same task, else of any."""
         found: _Waiting | None = None
-        for one in waiting:
-            if (found is None or one.task == task) and self._fits(one, forms, digest):
-                found = one
-                if one.task == task:
-                    break
+        texts = (*(each.text for each in forms), _canonical.digest(made.masked))
+        for text in dict.fromkeys(texts):
+            for one in waiting.alike.get(text, ()):
+                if found is not None and one.task != made.task:
+                    continue
+                if one.given is None or any(self._bindings.agree(f, one.given) for f in forms):
+                    found = one
+                    if one.task == made.task:
+                        break
         return found
-
-    def _fits(self, one: _Waiting, forms: tuple[Form, ...], digest: str) -> bool:
-        if one.given is None:
-            return one.digest == digest
-        given = one.given
-        return any(self._bindings.agree(each, given) for each in forms)
 
     def equal(self, recorded: Any, masked: Any) -> bool:
         """Whether an output is the recorded one."""

@@ -20,7 +20,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     `made` counts the calls that were made, `seq` is the recorded call's event in its run; None
     where there is none on that side. `kinds` says how the two diverge. `not_replayable` is why the
-    record could not answer. `assumed`: nothing said the output's type, so it came as JSON.
+    record could not answer. `assumed`: nothing said the output's type, so it came as JSON; or
+    a generator raised, and which items it gave before is not recorded.
     `file` and `line` are where the agent's own code made the call.
     """
 

@@ -222,6 +222,8 @@ class Serving:
         if call.error is not None:
             if call.error.type == "NotRun":
                 raise Blocked(call.error.message, decision)
+            # Of a generator nobody knows which items came before.
+            asked.assumed = items
             raise recorded_error(call.error.type, call.error.message)
         if call.not_stored is not None:
             raise NotReplayable(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from checkrein.simulating.aligning import Interval, Kind, Pair, align
@@ -153,7 +154,7 @@ def _divergences(rows: Sequence[Row]) -> list[Divergence]:
     found: list[Divergence] = []
     for number, row in enumerate(rows, start=1):
         for kind in row.kinds:
-            told = _told(kind, row)
+            told = _told(kind, row) + _made_at(row)
             first = not found
             found.append(Divergence(kind=kind, row=number, name=row.name, told=told, first=first))
     return found
@@ -171,8 +172,12 @@ def _told(kind: Kind, row: Row) -> str:
         case "order":
             return f"{row.name} came before calls that it followed{where}"
         case "input" | "output":
-            of = "arguments" if kind == "input" else "output"
-            return f"{row.name} had another {kind}{_which(row)}{where}" if of else ""
+            return f"{row.name} had another {kind}{_which(row)}{where}"
+
+
+def _made_at(row: Row) -> str:
+    """The line of the agent's code."""
+    return "" if row.file is None else f" ({PurePath(row.file).name}:{row.line})"
 
 
 def _which(row: Row) -> str:
