@@ -83,7 +83,7 @@ def test_who_does_not_read_slows_nobody_and_misses_nothing(
 ) -> None:
     """More is told than tail and buffers hold; checks are answered, memory stays, and then the
     reader goes on where it was, out of the ledger."""
-    count = KEPT_ITEMS + 300
+    count = 2 * KEPT_ITEMS
     with (
         connect(live.url, live.keys["full"], receive_buffer=SMALL) as slow,
         Sse(live.url, live.keys["full"]) as quick,
