@@ -11,11 +11,10 @@ import pytest
 
 from gateway.errors import BadRequest
 from gateway.live.following import Following
-from gateway.live.hub import Hub
+from gateway.live.hub import POLL_SECONDS, Hub
 from gateway.live.messages import LiveMessage
 from gateway.live.pages import Item
 from gateway.live.places import WHOLE, At, Places
-from gateway.live.tail import POLL_SECONDS
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
 from gateway.storage.ports import Persist
 from tests.ledger import events
