@@ -15,6 +15,8 @@ from gateway.live.tail import Tail
 
 FOLLOWERS_MAX: Final = 256
 FOLLOWERS_OF_PROJECT_MAX: Final = 64
+POLL_SECONDS: Final = 0.2
+ASKED_PER_SECOND: Final = 50
 # Followers that read the ledger at the same moment, because they are behind.
 CATCHING_UP_MAX: Final = 2
 
@@ -67,10 +69,14 @@ class Hub:
             raise Unavailable("overloaded", detail, retry_after=5)
         if tail is None:
             pages = Pages(self._feed, project_id, Places(self._key, project_id))
-            tail = self._tails[project_id] = Tail(pages)
+            tail = self._tails[project_id] = Tail(pages, self._pause)
         tail.followers += 1
         self._followers += 1
         return tail
+
+    def _pause(self) -> float:
+        """However many projects are followed, the ledger is not asked more often than that."""
+        return max(POLL_SECONDS, len(self._tails) / ASKED_PER_SECOND)
 
     async def _leave(self, project_id: str, tail: Tail) -> None:
         tail.followers -= 1

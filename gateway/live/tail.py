@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from gateway.errors import StorageFailure
@@ -17,7 +17,6 @@ from gateway.live.pages import Item, Pages
 from gateway.live.places import WHOLE, At
 from gateway.telemetry import logger
 
-POLL_SECONDS: Final = 0.2
 AWAY_SECONDS: Final = 1.0
 KEPT_ITEMS: Final = 1_000
 KEPT_BYTES: Final = 256 * 1024
@@ -26,10 +25,14 @@ _log = logger("live")
 
 
 class Tail:
-    """Begins with the first follower at the feed's end, and is stopped after the last."""
+    """Begins with the first follower at the feed's end, and is stopped after the last.
 
-    def __init__(self, pages: Pages) -> None:
+    `pause` says how many seconds to wait until the ledger is asked again.
+    """
+
+    def __init__(self, pages: Pages, pause: Callable[[], float]) -> None:
         self.pages = pages
+        self._pause = pause
         self.followers = 0
         # Everything up to `reached` is known; of it, what lies behind `floor` is kept.
         self.reached: At = (0, WHOLE)
@@ -88,7 +91,7 @@ class Tail:
         away = False
         while True:
             try:
-                pause = 0.0 if await self.step() else POLL_SECONDS
+                pause = 0.0 if await self.step() else self._pause()
                 away = False
             except StorageFailure as failure:
                 if not away:

@@ -83,11 +83,16 @@ def test_who_does_not_read_slows_nobody_and_misses_nothing(
 ) -> None:
     """More is told than tail and buffers hold; checks are answered, memory stays, and then the
     reader goes on where it was, out of the ledger."""
-    count = KEPT_ITEMS + 300
-    with connect(live.url, live.keys["full"], receive_buffer=SMALL) as slow:
+    count = 2 * KEPT_ITEMS
+    with (
+        connect(live.url, live.keys["full"], receive_buffer=SMALL) as slow,
+        Sse(live.url, live.keys["full"]) as quick,
+    ):
         slow.next()
+        quick.next()
         run, begun = fill(live, count)
 
+        quick.take(count)
         until(lambda: buffered() > 0, 30, "the gateway has more than the reader takes")
         assert buffered() <= BUFFER_BYTES
         with live.client() as client:

@@ -11,11 +11,10 @@ import pytest
 
 from gateway.errors import BadRequest
 from gateway.live.following import Following
-from gateway.live.hub import Hub
+from gateway.live.hub import POLL_SECONDS, Hub
 from gateway.live.messages import LiveMessage
 from gateway.live.pages import Item
 from gateway.live.places import WHOLE, At, Places
-from gateway.live.tail import POLL_SECONDS
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
 from gateway.storage.ports import Persist
 from tests.ledger import events
@@ -72,6 +71,18 @@ async def test_one_who_is_less_behind_misses_nothing(ledger: EmbeddedLedger) -> 
 
     async with hub.following(PROJECT, place) as following:
         assert runs_of(await heard(following, 10)) == names
+
+
+async def test_of_an_event_that_was_told_in_part_the_rest_is_told(ledger: EmbeddedLedger) -> None:
+    """Also by a gateway that has told nothing of it."""
+    async with Hub(ledger, KEY).following(PROJECT) as first:
+        await ledger.record([*begun("run_1"), persist(events.decided(enforced="halt"), 2)], {})
+        told = await heard(first, 3)
+    assert [each.type for each in told] == ["run_created", "action_created", "run_halted"]
+
+    for place in range(2):
+        async with Hub(ledger, KEY).following(PROJECT, told[place].id) as again:
+            assert await heard(again, 2 - place) == told[place + 1 :]
 
 
 async def test_a_ledger_that_was_set_back_is_a_gap(ledger: EmbeddedLedger, tmp_path: Path) -> None:
