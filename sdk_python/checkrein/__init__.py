@@ -39,6 +39,7 @@ from checkrein._record import (
 from checkrein._run import Run, current_run, flush, run
 from checkrein._runtime import init, stats
 from checkrein._version import __version__
+from checkrein.clients import Price, wrap_anthropic, wrap_openai
 
 __all__ = [
     "Approval",
@@ -51,6 +52,7 @@ __all__ = [
     "Decision",
     "Halted",
     "Heads",
+    "Price",
     "Reason",
     "Run",
     "Signal",
@@ -74,4 +76,6 @@ __all__ = [
     "retrieved",
     "run",
     "stats",
+    "wrap_anthropic",
+    "wrap_openai",
 ]
