@@ -61,7 +61,8 @@ def new_part(
         before = max(known.calls, key=lambda one: _shared(one, given), default=None)
         if before is not None and not any(_shared(before, given)):
             before = None
-        kept = [one for one in known.calls if one is not before]
+        # One that this goes on from has served; one that only begins alike goes on by itself.
+        kept = [one for one in known.calls if one is not before or not _goes_on(one, given)]
         known.calls = [*kept, given][-REMEMBERED:]
     if before is None:
         whole = {"system": system, "messages": list(messages), "tools": list(tools)}
@@ -95,6 +96,10 @@ def _shared(before: _Given, given: _Given) -> _Shared:
             break
         count += 1
     return _Shared(count, before.tools == given.tools, before.system == given.system)
+
+
+def _goes_on(before: _Given, given: _Given) -> bool:
+    return _shared(before, given).messages == len(before.messages)
 
 
 def _digest(value: Any) -> bytes:
