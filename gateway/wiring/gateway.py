@@ -30,6 +30,7 @@ from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from gateway.wiring.backend import backend
 from gateway.wiring.intent import opened_assessor
+from gateway.wiring.reexecute import re_executor
 
 PROJECT = "default"
 
@@ -135,6 +136,14 @@ async def open_gateway(
             cursor_key=sealing.derive(stores.master, "cursors"),
             max_concurrent_checks=settings.max_concurrent_checks,
             stopping=stopping or Stopping(),
+            re_executor=re_executor(
+                settings,
+                ledger=stores.ledger,
+                open_secret=stores.keyring.run_secret,
+                engine=engine,
+                current=rulebook.current,
+                assessor=assessor,
+            ),
         )
         yield Gateway(
             app=build(parts),
