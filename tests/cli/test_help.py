@@ -50,7 +50,7 @@ def test_every_command_answers_with_json(words: tuple[str, ...]) -> None:
 def test_the_commands_are_those_that_are_promised() -> None:
     assert {" ".join(words) for words in ALL} == {
         *("up", "demo", "doctor", "verify", "replay"),
-        *("explain", "compare", "determinism"),
+        *("explain", "compare", "determinism", "re-execute"),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
         *("serve", "work", "migrate"),
         *(
