@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -30,6 +30,9 @@ from checkrein._sizes import BODY_BYTES, NODES
 _current: ContextVar[Run | None] = ContextVar("checkrein_run", default=None)
 _turn: ContextVar[str | None] = ContextVar("checkrein_turn", default=None)
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
+# What came up where nothing may be recorded: while something was collected, which may be inside of
+# any lock. It is done at the next note, at the end of a run, or by `flush`.
+_later: deque[Callable[[], None]] = deque()
 EVENTS_IN_BATCH = 500
 _ENVELOPE = 4096
 
@@ -65,6 +68,7 @@ class Run:
 
     def note(self, kind: str, /, **fields: Any) -> None:
         """Keep an observation event of the contract for the next check or the end of the run."""
+        _do_now()
         self.observed.note(kind, **{"turn_id": _turn.get(), **fields})
         self._push_when_heavy()
 
@@ -125,6 +129,7 @@ class Run:
     ) -> None:
         if self._token is not None:
             _reset(self._token)
+        _do_now()
         end = {"status": "succeeded", **self._end}
         if error is not None:
             status = "paused" if isinstance(error, ApprovalRequired) else "failed"
@@ -198,9 +203,25 @@ def flush(timeout: float = 2.0) -> bool:
 
     Waits at most `timeout` seconds, and gives up early when the gateway is away.
     """
+    _do_now()
     for one in list(_live):
         one.push()
     return _runtime.flush(timeout)
+
+
+def later(do: Callable[[], None]) -> None:
+    """Have something done where it may be. Safe anywhere, in `__del__` too."""
+    _later.append(do)
+
+
+def _do_now() -> None:
+    while _later:
+        try:
+            do = _later.popleft()
+        except IndexError:
+            # Another thread has done it.
+            return
+        do()
 
 
 def batches(ref: Mapping[str, str], events: list[Event]) -> Iterator[bytes]:
@@ -230,6 +251,7 @@ def _reset(token: Token[Run | None]) -> None:
 
 
 def _after_fork() -> None:
+    _later.clear()
     for one in list(_live):
         one.reported = 0
         one.observed.after_fork()

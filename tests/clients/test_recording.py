@@ -195,6 +195,22 @@ def test_a_stream_that_is_closed_or_dropped_is_recorded_as_far_as_it_came(gatewa
     assert "seven" not in json.dumps(calls[0]["answer"])
 
 
+def test_a_stream_that_is_collected_while_something_is_recorded(gateway, provider, chat):
+    """A collection may come inside of any lock: nothing is recorded there, so nothing waits."""
+    with checkrein.run("collected") as run:
+        stream = chat_create(chat, stream=True)
+        next(iter(stream))
+        with run.observed._lock:
+            del stream
+            gc.collect()
+        checkrein.record_message("user", "go on")
+
+    frames = frames_of(gateway, run)
+    kinds = [frame["type"] for frame in frames]
+    assert kinds == ["run_started", "model_call", "message", "run_ended"]
+    assert frames[1]["body"]["status"] == "abandoned"
+
+
 def test_a_connection_that_breaks_off_reaches_the_caller_and_the_record(gateway, provider, form):
     _, create, _, client = form
     provider.answer(Said("one two three four", breaks_after=4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.replay.reexecute import prices
 from gateway.replay.reexecute.endpoints import endpoint
 from gateway.wiring.reexecute import re_executor
 from tests.api.live import json, live_gateway
+from tests.cli.commands import checkrein, descendants, up
 from tests.reexecute.conftest import (
     OPENAI_KEY,
     again,
@@ -111,6 +113,26 @@ def test_the_key_reaches_no_file(tmp_path):
 
         assert len(files) > 2
         assert not [path for path in files if OPENAI_KEY.encode() in path.read_bytes()]
+
+
+def test_no_child_of_the_gateway_knows_the_key(tmp_path):
+    """Neither the worker, nor what evaluates rules and assesses calls."""
+    environ = {
+        "CHECKREIN_REEXECUTE_OPENAI_URL": "http://127.0.0.1:1/v1",
+        "CHECKREIN_REEXECUTE_OPENAI_KEY": OPENAI_KEY,
+    }
+    running = up(tmp_path / "data", environ=environ)
+    try:
+        children = descendants(running.process.pid)
+        told = [Path(f"/proc/{pid}/environ").read_bytes() for pid in children]
+        lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children]
+        shown = checkrein("config", "show", cwd=tmp_path, environ=environ)
+    finally:
+        running.stop()
+
+    assert len(children) >= 2
+    assert not [text for text in told + lines if OPENAI_KEY.encode() in text]
+    assert OPENAI_KEY not in shown.out + (tmp_path / "data.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class Recording:
     def __init__(self, request: ModelRequest, run: Run, prices: Prices) -> None:
         self._request, self._run, self._prices = request, run, prices
         self._begun = time.perf_counter_ns()
-        self._ended = self._odd = False
+        self.ended = self._odd = False
         self._assembling = Assembling(request.api)
         self._given: _requests.Given | None = None
         try:
@@ -47,7 +47,7 @@ class Recording:
 
     def event(self, event: Any) -> None:
         """The next event of a stream."""
-        if self._ended:
+        if self.ended:
             return
         try:
             self._assembling.add(event)
@@ -70,9 +70,9 @@ class Recording:
         return _answers.read(self._request.api, whole) if whole else Told(None)
 
     def _end(self, status: str, tell: Any, *, plan: bool) -> None:
-        if self._ended:
+        if self.ended:
             return
-        self._ended = True
+        self.ended = True
         try:
             self._record(status, tell(), time.perf_counter_ns() - self._begun, plan=plan)
         except Exception:  # the model's own answer stands, whatever happens to its record

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from checkrein._run import later
 from checkrein.clients._recording import Recording
 
 _ITERATOR = "_iterator"
@@ -44,7 +45,9 @@ class Watched:
             close()
 
     def __del__(self) -> None:
-        self._recording.abandoned()
+        # Collected at any moment, perhaps while a lock is held that recording needs.
+        if not self._recording.ended:
+            later(self._recording.abandoned)
 
 
 class WatchedAsync:
@@ -75,7 +78,9 @@ class WatchedAsync:
             await close()
 
     def __del__(self) -> None:
-        self._recording.abandoned()
+        # Collected at any moment, perhaps while a lock is held that recording needs.
+        if not self._recording.ended:
+            later(self._recording.abandoned)
 
 
 def watch(stream: Any, recording: Recording) -> bool:
