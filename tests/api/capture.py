@@ -141,6 +141,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("getRun", "/v1/runs/{run_id}", run_id=RUN)
     get("listFrames", "/v1/runs/{run_id}/frames?limit=4", run_id=RUN)
     get("listSteps", "/v1/runs/{run_id}/steps?limit=3", run_id=RUN)
+    get("getModelCall", "/v1/runs/{run_id}/steps/{seq}/model-call", run_id=RUN, seq="3")
     again = "/v1/runs/{run_id}/steps/{seq}/re-execute"
     post("reExecuteStep", again, AGAIN, run_id=RUN, seq="3")
     get("explainCall", "/v1/runs/{run_id}/explain", run_id=RUN)

@@ -238,6 +238,12 @@ def test_what_an_earlier_call_was_given_is_put_together_again(client, provider):
 
     assert told["request"]["messages"] == [*first["messages"], *more[:1], *last]
     assert told["request"]["tools"] == first["tools"]
+    shown = json(client.get(f"/v1/runs/{run}/steps/{seq}/model-call"))
+    assert shown["messages"] == told["request"]["messages"]
+    assert (shown["tools"], shown["answer"]) == (first["tools"], third["answer"])
+    assert shown["evidence"]["continues"]["key"] == second["key"]
+    absent = [client.get(f"/v1/runs/{run}/steps/{n}/model-call") for n in (1, 99)]
+    assert [json(each)["code"] for each in absent] == ["not_a_model_call", "step_not_found"]
 
 
 def test_tools_of_the_provider_and_what_it_would_keep_are_left_out(client, provider):
