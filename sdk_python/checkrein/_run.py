@@ -116,6 +116,10 @@ class Run:
         """Hand everything observed to the outbox."""
         self._send(self.observed.drain())
 
+    def push_events(self) -> None:
+        """Hand over the events that wait; what the next check is to carry stays for it."""
+        self._send(self.observed.take_events())
+
     def __enter__(self) -> Run:
         self._token = _current.set(self)
         self.observed.note("run_started", name=self.ref.get("name"))
@@ -150,7 +154,7 @@ class Run:
 
     def _push_when_heavy(self) -> None:
         if self.observed.heavy:
-            self._send(self.observed.take_events())
+            self.push_events()
 
     def _send(self, events: list[Event]) -> None:
         for body in batches(self.wire_ref(), events):

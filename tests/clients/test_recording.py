@@ -11,6 +11,7 @@ import anthropic
 import checkrein
 import openai
 import pytest
+from checkrein.clients._sending import Outgoing, Served, stand_in
 
 from tests.clients.conftest import calls_of, frames_of
 from tests.servers.models import Said
@@ -325,9 +326,12 @@ def test_what_an_answer_proposes_is_the_plan_of_the_next_call(gateway, provider,
     def refund(amount: int) -> str:
         return "done"
 
-    provider.answer(REFUND, REFUND)
+    provider.always(REFUND)
     with checkrein.run("planned") as run:
         chat_create(chat)
+        refund(4500)
+    with checkrein.run("streamed") as streamed:
+        list(chat_create(chat, stream=True))
         refund(4500)
     with checkrein.run("said") as said:
         checkrein.plan({"tool": "stripe.refund", "arguments": {"amount": 10}})
@@ -335,12 +339,12 @@ def test_what_an_answer_proposes_is_the_plan_of_the_next_call(gateway, provider,
         refund(4500)
 
     plans = []
-    for one in (run, said):
+    for one in (run, streamed, said):
         [decided] = [f for f in frames_of(gateway, one) if f["type"] == "decision"]
         plans.append(decided["content"]["frame"]["request"]["plan"]["arguments"])
         assert decided["content"]["frame"]["model"]["id"] == "m-1"
     # The code's own word counts more than what the model says afterwards.
-    assert plans == [{"amount": 4500}, {"amount": 10}]
+    assert plans == [{"amount": 4500}, {"amount": 4500}, {"amount": 10}]
 
 
 def test_cost_is_by_the_given_prices_and_whole_over_a_run(gateway, provider):
@@ -367,3 +371,42 @@ def test_wrapping_twice_is_once_and_a_stranger_is_refused(gateway, provider, cha
     assert len(calls_of(gateway, run)) == 1
     with pytest.raises(TypeError, match="no client of anthropic"):
         checkrein.wrap_anthropic(object())
+
+
+def test_a_stream_that_is_read_after_its_run_is_recorded_in_it(gateway, provider, chat):
+    """In another thread, say, or by whoever the stream was returned to."""
+    with checkrein.run("over") as run:
+        stream = chat_create(chat, stream=True)
+    list(stream)
+
+    [call] = calls_of(gateway, run)
+    assert call["status"] == "succeeded"
+
+
+def test_one_place_decides_whether_a_call_is_sent(gateway, provider, chat):
+    """Who serves recorded answers stands there: no call leaves."""
+    asked: list[Outgoing] = []
+
+    def serve(outgoing: Outgoing) -> Served | None:
+        asked.append(outgoing)
+        return Served("recorded") if outgoing.request.body["model"] == "m-1" else None
+
+    async def talk() -> Any:
+        async with made("messages", provider) as client:
+            return await messages_create(client)
+
+    token = stand_in.set(serve)
+    try:
+        assert chat_create(chat) == asyncio.run(talk()) == "recorded"
+        assert provider.bodies == []
+        other = chat.chat.completions.create(model="m-2", messages=QUESTION, stream=True)
+        assert len(list(other)) > 1
+    finally:
+        stand_in.reset(token)
+
+    assert [each.request.api for each in asked] == [
+        *("chat_completions", "messages", "chat_completions")
+    ]
+    assert [each.request.streaming for each in asked] == [False, False, True]
+    assert asked[0].cast_to.__name__ == "ChatCompletion"
+    assert len(provider.bodies) == 1

@@ -44,7 +44,8 @@ class RecordedCall(Struct, frozen=True, kw_only=True):
 
 
 class _Calls:
-    """The model calls of a run up to a step, as they are stored."""
+    """The model calls of a run, as they are stored. One that is continued may have come later:
+    what an agent's code tells in the background is overtaken by a check."""
 
     def __init__(self) -> None:
         self.by_key: dict[str, StoredEvent] = {}
@@ -56,7 +57,7 @@ async def recorded_call(
     ledger: Ledger, open_secret: OpenSecret, project_id: str, run_id: str, seq: int
 ) -> RecordedCall | None:
     """The call at seq; None when the run has no such step. Raises NoModelCall or Incomplete."""
-    calls = await _calls_until(ledger, project_id, run_id, seq)
+    calls = await _calls(ledger, project_id, run_id, seq)
     if calls.found is None:
         return None
     if calls.wanted is None:
@@ -122,26 +123,19 @@ def _api(body: dict[str, Any]) -> Api:
     return "messages" if body.get("provider") == "anthropic" else "chat_completions"
 
 
-async def _calls_until(ledger: Ledger, project_id: str, run_id: str, seq: int) -> _Calls:
+async def _calls(ledger: Ledger, project_id: str, run_id: str, seq: int) -> _Calls:
     calls = _Calls()
     after = 0
-    while after < min(seq, FRAMES_MAX):
-        events = await ledger.events(project_id, run_id, after, PAGE)
-        if not events:
-            break
+    while after < FRAMES_MAX and (events := await ledger.events(project_id, run_id, after, PAGE)):
         # Without keys there is only the evidence, which is all that is looked at.
         bare = await asyncio.to_thread(frames, events, {}, None)
         for stored, frame in zip(events, bare, strict=True):
             after = frame.seq
-            if frame.seq > seq:
-                break
             if frame.seq == seq:
                 calls.found = frame.type
-            if frame.type == "model_call":
-                if frame.seq == seq:
-                    calls.wanted = stored
-                elif isinstance(frame.body.get("key"), str):
-                    calls.by_key[frame.body["key"]] = stored
+                calls.wanted = stored if frame.type == "model_call" else None
+            elif frame.type == "model_call" and isinstance(frame.body.get("key"), str):
+                calls.by_key[frame.body["key"]] = stored
     return calls
 
 

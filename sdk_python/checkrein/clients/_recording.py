@@ -109,7 +109,7 @@ class Recording:
         here = current_run() is self._run
         if not here:
             # Perhaps the run is over, and nothing else would send this.
-            self._run.push()
+            self._run.push_events()
         if given.model:
             named = {"provider": self._request.provider, "id": given.model}
             self._run.observe(model={**named, "parameters": given.parameters})
