@@ -103,8 +103,11 @@ def _goes_on(before: _Given, given: _Given) -> bool:
 
 
 def _digest(value: Any) -> bytes:
-    plain = value if isinstance(value, str) else Plainer()(value).value
-    return hashlib.blake2b(msgspec.json.encode(plain), digest_size=16).digest()
+    try:
+        written = msgspec.json.encode(value)
+    except Exception:  # noqa: BLE001 - any object may be passed; what is told of it is its plain form
+        written = msgspec.json.encode(Plainer()(value).value)
+    return hashlib.blake2b(written, digest_size=16).digest()
 
 
 def _after_fork() -> None:
