@@ -127,7 +127,7 @@ async def _sent(parts: Parts, caller: Caller, child: RunRef, prepared: Prepared)
         )
         ended = RunEnded(status="failed", error=str(trouble))
         await parts.reporter.report_events(caller, EventBatch(child, [failed, ended]))
-        _refuse(trouble)
+        _refuse(trouble, opened.run_id)
     batch = EventBatch(child, _events(run_id, prepared, result))
     await parts.reporter.report_events(caller, batch)
     return Answer(_shown(run_id, prepared, result, opened.run_id))
@@ -228,8 +228,8 @@ def _shown(
     )
 
 
-def _refuse(trouble: EndpointTrouble) -> NoReturn:
-    detail = f"{_upper(str(trouble))}."
+def _refuse(trouble: EndpointTrouble, recorded_as: str) -> NoReturn:
+    detail = f"{_upper(str(trouble))}. Recorded as {recorded_as}."
     if isinstance(trouble, Unreachable):
         raise Unavailable(trouble.code, detail) from None
     raise Conflict(trouble.code, detail) from None

@@ -46,7 +46,7 @@ class Estimate(Struct, frozen=True):
     """Before anything is sent. `input_basis` says where the number of input tokens comes from.
 
     `output_tokens` is the most that the request allows, or else what the recorded answer took; null
-    when neither is known. `cost` is null where the operator gave no price for the model.
+    when neither is known. `cost` is of these tokens, null where the operator gave no price.
     """
 
     input_tokens: int

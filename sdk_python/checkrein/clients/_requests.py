@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 from checkrein._plain import Plainer
 
 NODES = 20_000
+# Objects of a library stand no deeper than in the blocks of a tool's output.
+DEPTH = 6
 CHAT, RESPONSES, MESSAGES = "chat_completions", "responses", "messages"
 _SYSTEM = {RESPONSES: "instructions", MESSAGES: "system"}
 # Transport, or told apart: no parameter of the model.
@@ -45,7 +47,7 @@ class Given(NamedTuple):
 def read(request: ModelRequest) -> Given:
     """Whatever was sent: what is not as expected is kept as it is, and never raises."""
     # A copy: whoever asked goes on writing into the conversation.
-    body = {name: Plainer(NODES)(value).value for name, value in request.body.items()}
+    body = {name: Plainer(NODES)(_sent(value, 0)).value for name, value in request.body.items()}
     system = _SYSTEM.get(request.api, "")
     model = body.get("model")
     said = body.get("input" if request.api == RESPONSES else "messages")
@@ -58,6 +60,22 @@ def read(request: ModelRequest) -> Given:
             name: value for name, value in body.items() if name != system and name not in _OTHER
         },
     )
+
+
+def _sent(value: Any, depth: int) -> Any:
+    """With the libraries' own objects as they go over the wire: an answer that is handed back as a
+    message has what the provider gave, and none of what its class could have besides."""
+    if depth > DEPTH:
+        return value
+    if isinstance(value, Mapping):
+        return {name: _sent(one, depth + 1) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sent(one, depth + 1) for one in value]
+    dump = getattr(type(value), "model_dump", None)
+    if dump is None:
+        return value
+    left_out = getattr(value, "__api_exclude__", None)
+    return dump(value, exclude_unset=True, mode="json", by_alias=True, exclude=left_out)
 
 
 def _messages(said: Any) -> list[Any]:
