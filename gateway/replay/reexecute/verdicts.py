@@ -23,6 +23,7 @@ from gateway.domain.framed_action import framed_action
 from gateway.domain.ruleset import Ruleset
 from gateway.domain.verdicts import Verdict
 from gateway.engines.port import Engine
+from gateway.errors import EngineUnavailable
 from gateway.intent.port import Assessor
 from gateway.judging.assessing import assess
 from gateway.judging.framing import build
@@ -126,6 +127,9 @@ class Verdicts:
         except (ValueError, TypeError, RecursionError, msgspec.MsgspecError) as error:
             # An answer may hold what no check may: numbers that no reader reads alike, say.
             return Verdicted(tool, None, None, why=f"it cannot be a check: {str(error)[:200]}")
+        except EngineUnavailable:
+            # What was paid for is shown all the same.
+            return Verdicted(tool, None, None, why="no evaluator could be started")
         said = judged.decision
         rules = tuple(reason.rule for reason in said.reasons)
         return Verdicted(tool, said.verdict, said.enforced, rules)
