@@ -65,6 +65,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: debug, info, warning or error
     spool: the folder for decisions given while the journal is away; without one, `data`/spool
     spool_bytes: how much may wait there; beyond it checks are refused as without a spool
+    reexecute_openai_url: a model endpoint as OpenAI's, with /v1; without one it is not asked again
+    reexecute_openai_key: its API key
+    reexecute_anthropic_url: a model endpoint as Anthropic's, without /v1
+    reexecute_anthropic_key: its API key
+    reexecute_seconds: how long a model may take to answer
+    reexecute_prices: a JSON file of prices by model; without one no cost is told
     """
 
     data: str = ".checkrein"
@@ -92,6 +98,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     spool: str | None = None
     spool_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024
+    reexecute_openai_url: str | None = None
+    reexecute_openai_key: str | None = None
+    reexecute_anthropic_url: str | None = None
+    reexecute_anthropic_key: str | None = None
+    reexecute_seconds: Annotated[float, Meta(gt=0, le=600)] = 60.0
+    reexecute_prices: str | None = None
 
     @property
     def on_servers(self) -> bool:
@@ -100,7 +112,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 # URLs may hold passwords.
-SECRETS = frozenset({"master_key", "redis_url", "database_url"})
+SECRETS = frozenset(
+    {
+        *("master_key", "redis_url", "database_url"),
+        *("reexecute_openai_key", "reexecute_anthropic_key"),
+    }
+)
 
 
 class Origins(Struct, frozen=True):

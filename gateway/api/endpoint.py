@@ -41,7 +41,8 @@ class Answer(Struct, frozen=True):
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """What is said about an endpoint. `scope` is what the key must hold, None: no key is needed.
+    """What is said about an endpoint. `scope` is what the key must hold, None: no key is needed;
+    `also` is a second scope that it must hold besides.
 
     `path` holds parameters in braces. `problems` are codes besides those that every endpoint of
     its kind can answer. `query` is a struct with a default for each parameter: UNSET and not None
@@ -61,6 +62,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     limits: Limits = REPORT_LIMITS
     streams: bool = False
+    also: KeyScope | None = None
 
 
 class Endpoint(Struct, frozen=True):

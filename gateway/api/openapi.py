@@ -24,6 +24,7 @@ PATH_PARAMETERS: Final = {
     "run_id": "A run: its id, or the caller's own string for it.",
     "decision_id": "The `decision_id` of a check's reply.",
     "approval_id": "The id of an approval.",
+    "seq": "The seq of a frame.",
 }
 _REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"{(\w+)}")
@@ -86,7 +87,8 @@ def _operation(operation: Operation, ref_of: Mapping[Any, Json], examples: Json)
         },
     }
     if operation.scope is not None:
-        described["description"] += f" Needs a key with the scope `{operation.scope}`."
+        scopes = " and ".join(f"`{each}`" for each in (operation.scope, operation.also) if each)
+        described["description"] += f" Needs a key with the scope {scopes}."
     parameters = [*_path_parameters(operation, examples), *_query_parameters(operation)]
     if parameters:
         described["parameters"] = parameters

@@ -8,12 +8,14 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from gateway.ambient import Ambient
+from gateway.api.places import Places
 from gateway.checking.checker import Checker
 from gateway.checking.reporter import Reporter
 from gateway.domain.ruleset import Ruleset
 from gateway.errors import Unavailable
 from gateway.policies.rulebook import Refusal
 from gateway.replay.rejudging import Rejudging
+from gateway.replay.reexecute.reexecuting import ReExecutor
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller, Control, Journal, Ledger
 from gateway.telemetry import Metrics
@@ -45,7 +47,8 @@ class Parts(Struct, frozen=True, kw_only=True):
     `authenticate` turns an authorization header into a caller, `still` the id of a key that did so
     before; both raise Unauthenticated.
     `cursor_key` is a secret that all gateways of an installation share; `stopping` is true from
-    the moment the gateway wants no new requests.
+    the moment the gateway wants no new requests. `re_executor` asks models again, where the
+    settings name endpoints of them.
     """
 
     authenticate: Callable[[str | None], Caller]
@@ -64,3 +67,5 @@ class Parts(Struct, frozen=True, kw_only=True):
     max_concurrent_checks: int = 256
     stopping: Callable[[], bool] = lambda: False
     last_append: LastAppend = field(default_factory=LastAppend)
+    re_executor: ReExecutor | None = None
+    re_executions: Places = field(default_factory=lambda: Places(8, "models are being asked again"))

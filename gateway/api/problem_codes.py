@@ -42,6 +42,55 @@ CODES: Final[dict[str, ProblemDoc]] = {
         403,
         "The `Origin` that a browser sent is not the gateway's own address.",
         "Serve the page from the gateway's address, or follow from a server with a key.",
+    # A model asked again.
+    "step_not_found": ProblemDoc(
+        "The run has no such step.",
+        404,
+        "No event of the run has this seq.",
+        "`GET /v1/runs/{run_id}/frames` lists them.",
+    ),
+    "re_execution_off": ProblemDoc(
+        "No model can be asked again here.",
+        409,
+        "The gateway's settings name no endpoint that speaks the step's protocol.",
+        "Set `CHECKREIN_REEXECUTE_OPENAI_URL` or `CHECKREIN_REEXECUTE_ANTHROPIC_URL`, and its key.",
+    ),
+    "not_a_model_call": ProblemDoc(
+        "The step is no model call.",
+        409,
+        "Only what a model was asked can be asked again; tools never run.",
+        "Name a step of the type `model_call`.",
+    ),
+    "model_call_incomplete": ProblemDoc(
+        "What the model was given is not all there.",
+        409,
+        "A part of it was erased, lost on its way, held by the provider, or is too large to be "
+        "sent. `detail` says which.",
+        "Give what is missing, as `messages` or `model`, or choose another step.",
+    ),
+    "bad_check": ProblemDoc(
+        "A check cannot be understood.",
+        400,
+        "Its pattern is none of RE2, or its schema has words that are not taken, such as `$ref`.",
+        "Write it with the words that `detail` does not complain about.",
+    ),
+    "model_unreachable": ProblemDoc(
+        "The model's endpoint did not answer.",
+        503,
+        "It was not reached, or did not answer in time. It may have cost money all the same.",
+        "See whether the endpoint works, and raise `CHECKREIN_REEXECUTE_SECONDS` for slow models.",
+    ),
+    "model_refused": ProblemDoc(
+        "The model's endpoint refused.",
+        409,
+        "It answered with an error: an unknown model, a parameter it does not take, a wrong key.",
+        "`detail` says what it said.",
+    ),
+    "model_answer_unreadable": ProblemDoc(
+        "The model's answer cannot be read.",
+        409,
+        "It is larger than 4 MiB, compressed, no JSON, or not of the protocol.",
+        "See whether the endpoint speaks the step's protocol.",
     ),
     # The body, before its meaning is looked at.
     "body_too_large": ProblemDoc(

@@ -75,8 +75,9 @@ def _authorize(parts: Parts, operation: Operation, request: _Ask) -> Caller:
     if operation.scope is None:
         return NOBODY
     caller = parts.authenticate(authorization_of(request.scope["headers"]))
-    if operation.scope not in caller.scopes:
-        raise Forbidden(detail=f"This key lacks the scope {operation.scope!r}.")
+    for scope in filter(None, (operation.scope, operation.also)):
+        if scope not in caller.scopes:
+            raise Forbidden(detail=f"This key lacks the scope {scope!r}.")
     return caller
 
 

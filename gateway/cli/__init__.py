@@ -18,6 +18,7 @@ from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
 from gateway.cli.rejudge import rejudge
+from gateway.cli.re_execute import re_execute
 from gateway.cli.replay import replay
 from gateway.cli.runs import runs
 from gateway.cli.runs_export import runs_export
@@ -56,6 +57,7 @@ COMMANDS = (
     compare,
     determinism,
     rejudge,
+    re_execute,
     intent,
     keys,
     policy,

@@ -94,7 +94,20 @@ class ContextSeen(_Observation, frozen=True, kw_only=True, tag="context"):
     text: str
 
 
+class Continued(Struct, frozen=True, forbid_unknown_fields=True):
+    """An earlier model call of the same run, by its `key`, and what this one has of it: its first
+    `messages` so many messages, its system prompt, its tools. They are not sent again."""
+
+    key: Token
+    messages: Count = 0
+    system: bool = False
+    tools: bool = False
+
+
 class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
+    """`messages`, `system` and `tools` are what `continues` does not name already. `api` says in
+    whose form they and the answer are; `response_model` is what the provider says answered."""
+
     provider: Token | None = None
     id: Short | None = None
     parameters: dict[str, Any] = {}
@@ -107,6 +120,13 @@ class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
     usage: Usage | None = None
     cost: ObservedAmount | None = None
     duration_ns: Digits | None = None
+    key: Token | None = None
+    continues: Continued | None = None
+    api: Token | None = None
+    response_model: Short | None = None
+    finish_reason: Token | None = None
+    status: Literal["succeeded", "failed", "abandoned"] | None = None
+    error: str | None = None
 
 
 class Artifact(_Observation, frozen=True, kw_only=True, tag="artifact"):
@@ -205,5 +225,10 @@ EVIDENCE_FIELDS = frozenset(
         "arguments_digest",
         "id",
         "role",
+        "key",
+        "continues",
+        "api",
+        "response_model",
+        "finish_reason",
     }
 )

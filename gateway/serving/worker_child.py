@@ -9,6 +9,7 @@ import sys
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.config import PREFIX, Settings, as_environment
 from gateway.telemetry import Metrics, logger
@@ -31,7 +32,9 @@ class WorkerChild:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         # What the settings leave out they leave out on purpose.
         clean = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
-        self._environ = {**clean, **as_environment(settings)}
+        # A worker asks no model, so it is not told the keys.
+        without = replace(settings, reexecute_openai_key=None, reexecute_anthropic_key=None)
+        self._environ = {**clean, **as_environment(without)}
         self._metrics = metrics
         self._process: asyncio.subprocess.Process | None = None
         self._log = logger("worker_child")

@@ -30,6 +30,7 @@ from gateway.telemetry import Metrics
 from gateway.wiring.backend import backend
 from gateway.wiring.engine import engine_of
 from gateway.wiring.intent import opened_assessor
+from gateway.wiring.reexecute import re_executor
 
 PROJECT = "default"
 # Live checks ask the same evaluator and the same assessor, and do not wait behind many.
@@ -151,6 +152,14 @@ async def open_gateway(
             cursor_key=sealing.derive(stores.master, "cursors"),
             max_concurrent_checks=settings.max_concurrent_checks,
             stopping=stopping or Stopping(),
+            re_executor=re_executor(
+                settings,
+                ledger=stores.ledger,
+                open_secret=stores.keyring.run_secret,
+                engine=engine,
+                current=rulebook.current,
+                assessor=assessor,
+            ),
         )
         yield Gateway(
             app=build(parts),

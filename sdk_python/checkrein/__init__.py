@@ -40,6 +40,7 @@ from checkrein._run import Run, current_run, flush, run
 from checkrein._runtime import init, stats
 from checkrein._simulate import simulate
 from checkrein._version import __version__
+from checkrein.clients import Price, wrap_anthropic, wrap_openai
 
 __all__ = [
     "Approval",
@@ -52,6 +53,7 @@ __all__ = [
     "Decision",
     "Halted",
     "Heads",
+    "Price",
     "Reason",
     "Run",
     "Signal",
@@ -76,4 +78,6 @@ __all__ = [
     "run",
     "simulate",
     "stats",
+    "wrap_anthropic",
+    "wrap_openai",
 ]

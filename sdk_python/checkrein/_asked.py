@@ -23,8 +23,12 @@ from checkrein._run import Run, current_run
 class Stated:
     """One statement as it was given; each run reads it with its own masker, once."""
 
-    def __init__(self, given: Any, run: Run | None, outer: Stated | None) -> None:
+    def __init__(
+        self, given: Any, run: Run | None, outer: Stated | None, *, proposed: bool = False
+    ) -> None:
         self.given = given
+        # Taken from a model's answer, and not said by the code.
+        self.proposed = proposed
         self.run_id = run.id if run else None
         self.outer = outer
         self._read: weakref.WeakKeyDictionary[Masker, Any] = weakref.WeakKeyDictionary()
@@ -83,6 +87,16 @@ def plan(given: Any) -> Said:
     return _state(_plan, given, "plan", planned)
 
 
+def propose(given: Any, run: Run) -> None:
+    """A model's answer as the plan, where the code around has said none: its word counts more,
+    since an answer may follow something that misled the model."""
+    stated = _visible(_plan.get(), run)
+    own = run.observed.now("plan") is not None
+    if not own and (stated is None or stated.given is None or stated.proposed):
+        # An answer that proposes no call ends what the answer before it had proposed.
+        _state(_plan, given, "plan", planned, proposed=True)
+
+
 class Evidence(NamedTuple):
     """What goes with one call."""
 
@@ -97,12 +111,19 @@ def evidence(run: Run | None, masker: Masker, called: Called) -> Evidence:
     return Evidence(asked, plans.take(called) if plans else None)
 
 
-def _state(where: _Statements, given: Any, kind: str, make: Callable[[Masker, Any], Any]) -> Said:
+def _state(
+    where: _Statements,
+    given: Any,
+    kind: str,
+    make: Callable[[Masker, Any], Any],
+    *,
+    proposed: bool = False,
+) -> Said:
     run, before = current_run(), where.get()
     outer, replaced = _visible(before, run), None
     if outer is not None and outer.run_id == (run.id if run else None):
         outer, replaced = outer.outer, outer
-    stated = Stated(given, run, outer)
+    stated = Stated(given, run, outer, proposed=proposed)
     if run is not None:
         masker = run.observed.masker
         old = replaced.read(masker, make) if replaced else None

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from checkrein import _runtime
 from checkrein._chunks import items
+from checkrein._conversation import new_part
 from checkrein._run import Run, current_run
 from checkrein._trust import Trust, provenance
 
@@ -82,34 +84,66 @@ def record_model_call(
     reasoning: str | None = None,
     input_tokens: int | None = None,
     output_tokens: int | None = None,
+    cached_tokens: int | None = None,
     cost: Money | None = None,
     duration_ns: int | None = None,
+    api: str | None = None,
+    response_model: str | None = None,
+    finish_reason: str | None = None,
+    error: str | None = None,
 ) -> None:
     """What a language model was given and what it answered. `cost` is (integer minor units,
-    currency). The next checks name this model; the next one also carries its reasoning."""
+    currency). The next checks name this model; the next one also carries its reasoning.
+
+    Messages, tools and system prompt are told whole each time: what an earlier call of the run had
+    is not sent again. `api` says in which form they are: `chat_completions`, `responses` or
+    `messages`. Clients that are wrapped (`checkrein.wrap_openai`) do all of this by themselves.
+    """
     run = _run("record_model_call")
     if run is None:
         return
-    used = input_tokens is not None or output_tokens is not None
-    run.note(
-        "model_call",
+    used = (input_tokens, output_tokens, cached_tokens)
+    named = ("input_tokens", "output_tokens", "cached_tokens")
+    usage = {name: count for name, count in zip(named, used, strict=True) if count is not None}
+    note_model_call(
+        run,
+        system=system,
+        messages=messages,
+        tools=tools,
         provider=provider,
         id=model,
         parameters=dict(parameters or {}),
         prompt_version=prompt_version,
-        system=system,
-        messages=list(messages),
-        tools=list(tools),
         answer=answer,
         reasoning=reasoning,
-        usage={"input_tokens": input_tokens or 0, "output_tokens": output_tokens or 0}
-        if used
-        else None,
+        usage={"input_tokens": 0, "output_tokens": 0, **usage} if usage else None,
         cost=_money(cost),
         duration_ns=None if duration_ns is None else str(duration_ns),
+        api=api,
+        response_model=response_model,
+        finish_reason=finish_reason,
+        error=error,
+        status="failed" if error else None,
     )
-    named = {"provider": provider, "id": model, "parameters": parameters}
-    run.observe(model=named if model else None, prompt_version=prompt_version, reasoning=reasoning)
+    of_next = {"provider": provider, "id": model, "parameters": parameters}
+    run.observe(
+        model=of_next if model else None, prompt_version=prompt_version, reasoning=reasoning
+    )
+
+
+def note_model_call(
+    run: Run,
+    *,
+    system: str | None,
+    messages: Sequence[Any],
+    tools: Sequence[Any],
+    **fields: Any,
+) -> None:
+    """Keep a model call of this run, as far as no earlier one had it."""
+    counts = _runtime.current().outbox.counts
+    losses = (run.observed.dropped, counts["dropped"], counts["refused"])
+    told = new_part(run, losses, system, messages, tools)
+    run.note("model_call", **{**fields, **told})
 
 
 def record_artifact(

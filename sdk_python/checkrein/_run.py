@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -30,6 +30,9 @@ from checkrein._sizes import BODY_BYTES, NODES
 _current: ContextVar[Run | None] = ContextVar("checkrein_run", default=None)
 _turn: ContextVar[str | None] = ContextVar("checkrein_turn", default=None)
 _live: weakref.WeakSet[Run] = weakref.WeakSet()
+# What came up where nothing may be recorded: while something was collected, which may be inside of
+# any lock. It is done at the next note, at the end of a run, or by `flush`.
+_later: deque[Callable[[], None]] = deque()
 EVENTS_IN_BATCH = 500
 _ENVELOPE = 4096
 
@@ -73,6 +76,8 @@ class Run:
         around = _inside.body() if kind == "model_call" else None
         made_in = around.action_id if around else None
         self.observed.note(kind, **{"turn_id": _turn.get(), "parent_id": made_in, **fields})
+        _do_now()
+        self.observed.note(kind, **{"turn_id": _turn.get(), **fields})
         self._push_when_heavy()
 
     def finish(self, status: str = "succeeded", *, output: Any = None) -> None:
@@ -119,6 +124,10 @@ class Run:
         """Hand everything observed to the outbox."""
         self._send(self.observed.drain())
 
+    def push_events(self) -> None:
+        """Hand over the events that wait; what the next check is to carry stays for it."""
+        self._send(self.observed.take_events())
+
     def __enter__(self) -> Run:
         self._token = _current.set(self)
         self.observed.note("run_started", name=self.ref.get("name"))
@@ -132,6 +141,7 @@ class Run:
     ) -> None:
         if self._token is not None:
             _reset(self._token)
+        _do_now()
         end = {"status": "succeeded", **self._end}
         if error is not None:
             status = "paused" if isinstance(error, ApprovalRequired) else "failed"
@@ -152,7 +162,7 @@ class Run:
 
     def _push_when_heavy(self) -> None:
         if self.observed.heavy:
-            self._send(self.observed.take_events())
+            self.push_events()
 
     def _send(self, events: list[Event]) -> None:
         if self._simulated:
@@ -215,9 +225,25 @@ def flush(timeout: float = 2.0) -> bool:
     if _replaying.active is not None:
         # There is nothing to send here, and what runs outside observed is not to be lost.
         return True
+    _do_now()
     for one in list(_live):
         one.push()
     return _runtime.flush(timeout)
+
+
+def later(do: Callable[[], None]) -> None:
+    """Have something done where it may be. Safe anywhere, in `__del__` too."""
+    _later.append(do)
+
+
+def _do_now() -> None:
+    while _later:
+        try:
+            do = _later.popleft()
+        except IndexError:
+            # Another thread has done it.
+            return
+        do()
 
 
 def batches(ref: Mapping[str, str], events: list[Event]) -> Iterator[bytes]:
@@ -247,6 +273,7 @@ def _reset(token: Token[Run | None]) -> None:
 
 
 def _after_fork() -> None:
+    _later.clear()
     for one in list(_live):
         one.reported = 0
         one.observed.after_fork()

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import checkrein
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -59,3 +61,24 @@ def test_evidence(peer):
         if "text" in item
     }
     assert told == {"handbook": True, "orders.get": True, "web.fetch": False}
+
+
+def test_a_wrapped_client(peer):
+    """The example's client is a stand-in here; the real libraries are in tests/clients."""
+    sent = {"messages": [{"role": "user", "content": "refund it"}], "model": "gpt-5"}
+
+    def post(path: str, **options: Any) -> Any:
+        return {"choices": [{"message": {"role": "assistant", "content": "Done."}}]}
+
+    def create(**given: Any) -> Any:
+        return completions._post("/chat/completions", body=given)
+
+    completions = SimpleNamespace(_post=post, create=create)
+    chat = SimpleNamespace(chat=SimpleNamespace(completions=completions))
+    given = {"checkrein": checkrein, "OpenAI": lambda: chat, "tools": [], **sent}
+    run_it(block("wrap_openai"), given)
+    assert checkrein.flush(5)
+
+    [call] = [event for event in peer.events if event["type"] == "model_call"]
+    assert call["messages"] == sent["messages"]
+    assert call["answer"]["content"] == "Done."

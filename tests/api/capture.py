@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.api.openapi import EXAMPLES
 from tests.api.live import json, live_gateway
+from tests.servers.models import Said, models
 
 SHIPPED = Path(__file__).parents[2] / "policies"
 BASE_URL = "https://checkrein.example.com"
@@ -68,12 +69,26 @@ EVENTS = {
             "type": "model_call",
             "provider": "anthropic",
             "id": "claude",
+            "api": "messages",
+            "messages": [{"role": "user", "content": "Charge cus_9281 4,500 USD for the order."}],
+            "parameters": {"max_tokens": 500},
             "answer": "I will charge the customer.",
             "usage": {"input_tokens": 812, "output_tokens": 44},
         },
     ],
 }
 RESULT = {"status": "succeeded", "output": {"name": "Ada"}, "duration_ns": "81250000"}
+AGAIN = {
+    "confirm": True,
+    "system": "Charge in minor units.",
+    "checks": [{"kind": "tool_called", "tool": "stripe.create_payment"}],
+}
+NOW = Said(
+    "I will charge the customer.",
+    [("stripe_create_payment", {"customer": "cus_9281", "amount": 450000, "currency": "USD"})],
+    (820, 61),
+    "claude",
+)
 FEEDBACK = {"label": "fine", "comment": "The customer asked for her own record.", "by": "Ada"}
 
 
@@ -81,10 +96,24 @@ def capture() -> dict[str, Any]:
     """For each operation id: the body that was sent, the path's parameters, the reply."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        live_gateway(Path(folder), policies=SHIPPED, base_url=BASE_URL) as live,
+        models() as provider,
+        live_gateway(
+            Path(folder),
+            policies=SHIPPED,
+            base_url=BASE_URL,
+            reexecute_anthropic_url=provider.url,
+            reexecute_prices=str(_prices(Path(folder))),
+        ) as live,
         live.client() as client,
     ):
+        provider.always(NOW)
         return _capture(client)
+
+
+def _prices(folder: Path) -> Path:
+    path = folder / "prices.json"
+    path.write_text('{"claude": {"input": "3", "output": "15"}}')
+    return path
 
 
 def _capture(client: httpx2.Client) -> dict[str, Any]:
@@ -112,6 +141,9 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("getRun", "/v1/runs/{run_id}", run_id=RUN)
     get("listFrames", "/v1/runs/{run_id}/frames?limit=4", run_id=RUN)
     get("listSteps", "/v1/runs/{run_id}/steps?limit=3", run_id=RUN)
+    get("getModelCall", "/v1/runs/{run_id}/steps/{seq}/model-call", run_id=RUN, seq="3")
+    again = "/v1/runs/{run_id}/steps/{seq}/re-execute"
+    post("reExecuteStep", again, AGAIN, run_id=RUN, seq="3")
     get("explainCall", "/v1/runs/{run_id}/explain", run_id=RUN)
     other = {**READ, "run": {"id": f"{RUN}-before", "agent_id": "support-bot"}}
     client.post("/v1/check-action", json=other).raise_for_status()

@@ -16,7 +16,10 @@ async def stored_content(folder, texts: list[list[str]]) -> int:
         events.decided({"amount": 1}, more={"context": [{"text": text} for text in context]})
         for context in texts
     ]
-    batch = persists(drafts)
+    return await stored_of(folder, persists(drafts))
+
+
+async def stored_of(folder, batch) -> int:
     ledger = await open_ledger(folder / "ledger.db")
     await ledger.record(batch, {})
     keys = {
@@ -37,6 +40,23 @@ async def test_a_conversation_that_grows_takes_the_space_of_what_is_new(tmp_path
     assert new < taken < 4 * new
     # Stored with every check that saw them, they would take fifty times that.
     assert taken < sum(len(page) * (100 - n) for n, page in enumerate(pages)) / 10
+
+
+async def test_model_calls_told_whole_take_the_space_of_what_is_new(tmp_path):
+    """A caller that sends the whole conversation each time: 10,000 messages, 200 different ones."""
+    talk = [{"role": "user", "content": f"{n}: {PAGE}"} for n in range(200)]
+    tools = [{"name": f"tool {n}", "description": PAGE} for n in range(5)]
+    new = sum(len(PAGE) for _ in [*talk, *tools])
+
+    drafts = [
+        events.observed(
+            "model_call", {"messages": talk[: 2 * n + 2], "system": PAGE, "tools": tools}
+        )
+        for n in range(100)
+    ]
+    taken = await stored_of(tmp_path, persists(drafts))
+
+    assert new < taken < 2 * new
 
 
 async def test_a_window_that_slides_over_a_conversation_takes_no_more(tmp_path):

@@ -288,3 +288,18 @@ def test_an_address_that_nobody_said_is_told(client: httpx2.Client) -> None:
     assert (found["pointer"], found["cause"]) == ("/action/arguments/to", "model_against_plan")
     assert (found["expected"], found["aspect"]) == (None, "recipient")
     assert "nothing that was recorded before says" in found["why"]
+
+
+def test_the_users_words_of_a_conversation_that_went_on(client: httpx2.Client) -> None:
+    """A later call carries what is new: the request is in the call that it continues."""
+    told = [{"role": "user", "content": ASKED}]
+    begun = answered({}, "orders.get", key="mdl_1", messages=told)
+    new = [{"role": "user", "content": [{"type": "tool_result", "content": "Order 9281."}]}]
+    going_on = {"key": "mdl_1", "messages": 1}
+    later = answered(FLIPPED, key="mdl_2", continues=going_on, messages=new)
+    run, action = played(client, FLIPPED, begun, later, request=None)
+
+    only = first(client, run, action=action, pointer="/is_refund")
+
+    asked = only["path"][0]
+    assert (asked["station"], asked["quote"]) == ("request", ASKED)

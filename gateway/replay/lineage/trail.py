@@ -41,6 +41,7 @@ class _Answer(Struct, frozen=True):
     seq: int
     calls: tuple[ToolCall, ...]
     asked: tuple[Source, ...]
+    key: str | None = None
 
 
 class Trail:
@@ -125,11 +126,21 @@ class Trail:
 
     def _answered(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
         asked = tuple(told_to(frame.seq, observed))
+        if not any(source.station == "request" for source in asked):
+            asked += self._asked_before(frame.body.get("continues"))
         calls = tuple(tool_calls(observed.get("answer")))
-        self._answers = [*self._answers[-255:], _Answer(frame.seq, calls, asked)]
+        answer = _Answer(frame.seq, calls, asked, frame.body.get("key"))
+        self._answers = [*self._answers[-255:], answer]
         for source in asked:
             if source.station == "content":
                 self._hold(source)
+
+    def _asked_before(self, continues: Any) -> tuple[Source, ...]:
+        """The user's words of the call that this one goes on from: they are not told again."""
+        key = continues.get("key") if isinstance(continues, dict) else None
+        earlier = next((each for each in self._answers if key and each.key == key), None)
+        asked = earlier.asked if earlier else ()
+        return tuple(source for source in asked if source.station == "request")
 
     def _decided(self, frame: ReplayFrame) -> None:
         seen = frame.content.get("frame")
