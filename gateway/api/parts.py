@@ -14,8 +14,8 @@ from gateway.checking.reporter import Reporter
 from gateway.domain.ruleset import Ruleset
 from gateway.errors import Unavailable
 from gateway.policies.rulebook import Refusal
-from gateway.replay.rejudging import Rejudging
 from gateway.replay.reexecute.reexecuting import ReExecutor
+from gateway.replay.rejudging import Rejudging
 from gateway.storage.keyring import Keyring
 from gateway.storage.ports import Caller, Control, Journal, Ledger
 from gateway.telemetry import Metrics

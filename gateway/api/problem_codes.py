@@ -42,6 +42,7 @@ CODES: Final[dict[str, ProblemDoc]] = {
         403,
         "The `Origin` that a browser sent is not the gateway's own address.",
         "Serve the page from the gateway's address, or follow from a server with a key.",
+    ),
     # A model asked again.
     "step_not_found": ProblemDoc(
         "The run has no such step.",

@@ -17,8 +17,8 @@ from gateway.cli.export import export
 from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
-from gateway.cli.rejudge import rejudge
 from gateway.cli.re_execute import re_execute
+from gateway.cli.rejudge import rejudge
 from gateway.cli.replay import replay
 from gateway.cli.runs import runs
 from gateway.cli.runs_export import runs_export

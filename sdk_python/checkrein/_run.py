@@ -70,14 +70,13 @@ class Run:
 
     def note(self, kind: str, /, **fields: Any) -> None:
         """Keep an observation event of the contract for the next check or the end of the run."""
+        _do_now()
         if _replaying.active is not None:
             _replaying.active.noted(kind, fields)
             return
         around = _inside.body() if kind == "model_call" else None
         made_in = around.action_id if around else None
         self.observed.note(kind, **{"turn_id": _turn.get(), "parent_id": made_in, **fields})
-        _do_now()
-        self.observed.note(kind, **{"turn_id": _turn.get(), **fields})
         self._push_when_heavy()
 
     def finish(self, status: str = "succeeded", *, output: Any = None) -> None:

@@ -20,8 +20,7 @@ PATIENT_SECONDS = 5.0
 ON_BOTH = frozenset(
     {
         *("test_tenants", "test_check_action", "test_reads", "test_reports", "test_cursor"),
-        *("test_intent", "test_rejudge"),
-        *("test_intent", "test_recording"),
+        *("test_intent", "test_recording", "test_rejudge"),
     }
 )
 

@@ -182,8 +182,6 @@ def _ask(live: Live, operation_id: str, key: str | None, named: dict[str, str]) 
     # A stream is asked for what there is by now; without that it would not end.
     query = {"seconds": 0} if operation_id in STREAMS else None
     with httpx2.Client(base_url=live.url, headers=headers, params=query) as client:
-        return client.request(method, path.format(**named), json=BODIES.get(operation_id))
-    with httpx2.Client(base_url=live.url, headers=headers) as client:
         address = path.format(**{"seq": "1", **named})
         return client.request(method, address, json=BODIES.get(operation_id))
 
