@@ -6,9 +6,11 @@ import random
 
 from checkrein.simulating.aligning import Entry, Interval, align, out_of_order
 from checkrein.simulating.matching import Made, Matching
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+# How long an example takes is the machine's affair.
+unhurried = settings(deadline=None)
 # Calls by tool and argument, few of each, so that they repeat.
 calls = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=12)
 
@@ -27,6 +29,7 @@ def played(recorded: list[tuple[str, int]], made: list[tuple[str, int]]):
     )
 
 
+@unhurried
 @given(calls, calls)
 def test_every_call_of_both_sides_is_in_one_row(recorded, made):
     rows = played(recorded, made)
@@ -44,6 +47,7 @@ def test_every_call_of_both_sides_is_in_one_row(recorded, made):
             assert (recorded[row.recorded][0] != made[row.made][0]) == (row.kind == "name")
 
 
+@unhurried
 @given(calls)
 def test_the_same_calls_match(recorded):
     assert [row.kind for row in played(recorded, recorded)] == [None] * len(recorded)
@@ -54,6 +58,7 @@ distinct = st.lists(
 )
 
 
+@unhurried
 @given(distinct, st.data())
 def test_one_call_less_is_one_missing_and_one_more_is_one_extra(recorded, data):
     """Of calls that differ: of equal ones the first that is made is the first that was."""
@@ -64,6 +69,7 @@ def test_one_call_less_is_one_missing_and_one_more_is_one_extra(recorded, data):
     assert [row.kind for row in played(less, recorded) if row.kind] == ["extra"]
 
 
+@unhurried
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(0, 2**31))
 def test_what_overlapped_may_come_in_any_order(widths, seed):
     """Groups of calls that were under way together, shuffled within the groups."""
@@ -76,6 +82,7 @@ def test_what_overlapped_may_come_in_any_order(widths, seed):
     assert out_of_order(moments) == set()
 
 
+@unhurried
 @given(st.permutations(range(6)))
 def test_without_the_calls_that_are_marked_the_order_is_the_recorded_one(order):
     intervals = [Interval("t", 2 * n + 1, 2 * n + 2) for n in order]
