@@ -11,7 +11,6 @@ import anthropic
 import checkrein
 import openai
 import pytest
-from checkrein.clients._sending import Outgoing, Served, stand_in
 
 from tests.clients.conftest import calls_of, frames_of
 from tests.servers.models import Said
@@ -381,32 +380,3 @@ def test_a_stream_that_is_read_after_its_run_is_recorded_in_it(gateway, provider
 
     [call] = calls_of(gateway, run)
     assert call["status"] == "succeeded"
-
-
-def test_one_place_decides_whether_a_call_is_sent(gateway, provider, chat):
-    """Who serves recorded answers stands there: no call leaves."""
-    asked: list[Outgoing] = []
-
-    def serve(outgoing: Outgoing) -> Served | None:
-        asked.append(outgoing)
-        return Served("recorded") if outgoing.request.body["model"] == "m-1" else None
-
-    async def talk() -> Any:
-        async with made("messages", provider) as client:
-            return await messages_create(client)
-
-    token = stand_in.set(serve)
-    try:
-        assert chat_create(chat) == asyncio.run(talk()) == "recorded"
-        assert provider.bodies == []
-        other = chat.chat.completions.create(model="m-2", messages=QUESTION, stream=True)
-        assert len(list(other)) > 1
-    finally:
-        stand_in.reset(token)
-
-    assert [each.request.api for each in asked] == [
-        *("chat_completions", "messages", "chat_completions")
-    ]
-    assert [each.request.streaming for each in asked] == [False, False, True]
-    assert asked[0].cast_to.__name__ == "ChatCompletion"
-    assert len(provider.bodies) == 1

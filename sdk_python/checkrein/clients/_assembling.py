@@ -5,8 +5,11 @@ Bounded: of an answer without end the first megabyte of text is kept.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from checkrein.clients._answers import plain
 from checkrein.clients._requests import CHAT, RESPONSES
@@ -102,13 +105,15 @@ class Assembling:
             block = _at(blocks, event.get("index", 0), {})
             if block is not None:
                 self._merge_block(block, event.get("delta") or {})
+        elif kind == "content_block_stop":
+            _close(_at(blocks, event.get("index", 0), {}))
         elif kind == "message_delta":
             self.whole |= event.get("delta") or {}
             self.whole["usage"] = {**self.whole.get("usage", {}), **(event.get("usage") or {})}
 
     def _merge_block(self, block: Assembled, delta: Mapping[str, Any]) -> None:
         if delta.get("type") == "input_json_delta":
-            # Proposed arguments are read as JSON text as well as they are as an object.
+            # Until the block ends, proposed arguments are as much of their JSON text as came.
             before = block["input"] if isinstance(block.get("input"), str) else ""
             block["input"] = self._more(before, delta.get("partial_json", ""))
         elif delta.get("type") == "citations_delta":
@@ -131,3 +136,11 @@ def _at(items: list[Any], place: Any, new: Assembled) -> Any:
     while len(items) <= place:
         items.append({key: {**one} if isinstance(one, dict) else one for key, one in new.items()})
     return items[place]
+
+
+def _close(block: Any) -> None:
+    """A block is whole: arguments that came as text are an object, as in an answer in one piece."""
+    if isinstance(block, dict) and isinstance(block.get("input"), str):
+        # What is no JSON, or was cut, stays as the text it is.
+        with contextlib.suppress(msgspec.DecodeError):
+            block["input"] = msgspec.json.decode(block["input"] or "{}")

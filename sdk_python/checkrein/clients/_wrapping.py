@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from checkrein.clients._prices import Price, Prices
 from checkrein.clients._requests import CHAT, MESSAGES, RESPONSES, ModelRequest
-from checkrein.clients._sending import Outgoing, send, send_async
+from checkrein.clients._sending import send, send_async
+from checkrein.clients._serving import wrap_transport
 
 Client = TypeVar("Client")
 _WRAPPED = "_checkrein_wrapped"
@@ -63,6 +64,7 @@ def _wrap(client: Client, provider: str, resources: _Resources, prices: Prices) 
             sender = _sender(getattr(resource, _POST), path, provider, api, prices)
             setattr(resource, _POST, sender)
             setattr(resource, _WRAPPED, True)
+    wrap_transport(client)
     if getattr(client, _WRAPPED, None) is None:
         _wrap_copies(client, provider, resources, prices)
     return client
@@ -71,21 +73,20 @@ def _wrap(client: Client, provider: str, resources: _Resources, prices: Prices) 
 def _sender(
     post: Callable[..., Any], path: str, provider: str, api: str, prices: Prices
 ) -> Callable[..., Any]:
-    def outgoing(sent: str, options: Mapping[str, Any]) -> Outgoing | None:
+    def asked(sent: str, options: Mapping[str, Any]) -> ModelRequest | None:
         # Other addresses of the resource, such as counting tokens, ask no model.
         if sent.partition("?")[0] != path:
             return None
         extra = (options.get("options") or {}).get("extra_json") or {}
         given = {**(options.get("body") or {}), **extra}
         body = {name: value for name, value in given.items() if not _left_out(value)}
-        request = ModelRequest(provider, api, body, streaming=bool(options.get("stream")))
-        return Outgoing(request, options.get("cast_to"), options.get("stream_cls"))
+        return ModelRequest(provider, api, body, streaming=bool(options.get("stream")))
 
     if inspect.iscoroutinefunction(post):
 
         @functools.wraps(post)
         async def post_async(sent: str, **options: Any) -> Any:
-            known = outgoing(sent, options)
+            known = asked(sent, options)
             if known is None:
                 return await post(sent, **options)
             return await send_async(known, prices, lambda: post(sent, **options))
@@ -94,7 +95,7 @@ def _sender(
 
     @functools.wraps(post)
     def post_here(sent: str, **options: Any) -> Any:
-        known = outgoing(sent, options)
+        known = asked(sent, options)
         if known is None:
             return post(sent, **options)
         return send(known, prices, lambda: post(sent, **options))
