@@ -15,7 +15,7 @@ from gateway.api.parts import Parts
 from gateway.checking.limits import LIMITS, Limits
 from gateway.storage.ports import Caller
 
-KeyScope = Literal["check", "read"]
+KeyScope = Literal["check", "read", "admin"]
 
 # Who asks where no key is needed.
 NOBODY: Final = Caller("", "", "", frozenset())

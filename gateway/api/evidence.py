@@ -76,9 +76,10 @@ async def _export_run(parts: Parts, call: Call) -> Answer:
     if not taken:
         raise run_missing(headers)
     signer = await _keys(parts).signer()
+    erased = await parts.ledger.erased(project_id, run_id)
 
     def made() -> Export:
-        data = container.zipped(assemble(taken, signer))
+        data = container.zipped(assemble(taken, signer, erased))
         return Export(
             run_id=run_id,
             name=f"{run_id}.zip",

@@ -29,6 +29,12 @@ CODES: Final[dict[str, ProblemDoc]] = {
         "files that no export has; or the public key is no Ed25519 key in PEM form.",
         "Send the zip as it was exported, in base64.",
     ),
+    "run_erased": ProblemDoc(
+        "The content of the run was erased.",
+        409,
+        "Its key was destroyed, and with it what could be read or added.",
+        "Begin another run.",
+    ),
     "export_refused": ProblemDoc(
         "The run cannot be exported.",
         409,

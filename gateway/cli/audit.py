@@ -138,6 +138,9 @@ def _tell(screen: Screen, checked: Checked) -> None:
             for each in checked.findings
         ]
         screen.table(("seq", "kind", "place", "what is wrong"), rows)
+    if checked.erased:
+        at, what = checked.erased.get("at"), checked.erased.get("what")
+        screen.say(f"    Its content was erased at {at} (a {what}): the events still verify.")
     if checked.artifacts:
         screen.table(("artifact", "state"), sorted(checked.artifacts.items()))
 

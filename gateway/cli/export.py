@@ -83,7 +83,8 @@ def _from_stores(run_id: str, data: str | None, *, content: bool) -> dict[str, b
             secret = stores.keyring.run_secret
             keys = SigningKeys(stores.control, stores.keyring.derived(PURPOSE))
             taken = await take_run(stores.ledger, secret, project_id, run_id, content=content)
-            return assemble(taken, await keys.signer())
+            erased = await stores.ledger.erased(project_id, run_id)
+            return assemble(taken, await keys.signer(), erased)
 
     return asyncio.run(read())
 

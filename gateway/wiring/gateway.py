@@ -90,7 +90,13 @@ async def open_gateway(
             on_reload=lambda outcome: counted.policy_reloads.labels(outcome).inc(),
         )
         await rulebook.reload()
-        keys = KeyCache(stores.control, pepper(stores.master), world)
+
+        def forget() -> None:
+            # The keyring first: what is opened again must not come from it.
+            stores.keyring.forget()
+            stores.journal.forget_keys()
+
+        keys = KeyCache(stores.control, pepper(stores.master), world, forget)
         await keys.refresh()
         spool = FileSpool(
             Path(settings.spool or Path(settings.data) / "spool"),

@@ -127,6 +127,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
     get("listRuns", "/v1/runs")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")
+    post("erase", "/v1/erasures", {"what": "run", "id": RUN})
     get("getIntentReport", "/v1/intent/report")
     post("previewIntent", "/v1/intent/preview", {"side_effect": "payment", "threshold": 0.9})
     post("calibrateIntent", "/v1/intent/calibrate", {"side_effect": "payment", "budget": 0.01})

@@ -63,7 +63,7 @@ def _check(
         findings.add("container", names.REPLAY, "holds no events")
     hashed = artifacts.check(claimed, artifacts_in, findings) if artifacts_in else {}
     run_id = told[0].event.run_id if told else None
-    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed)
+    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed, erased_of(claimed))
     return _outcome(findings, found)
 
 
@@ -106,6 +106,13 @@ def _claimed(files: Mapping[str, bytes], findings: Findings) -> Json:
     return found
 
 
+def erased_of(claimed: Json) -> Json | None:
+    """What the receipt says of an erasure: the one thing in it that events do not show."""
+    content = claimed.get("content")
+    erased = content.get("erased") if isinstance(content, dict) else None
+    return erased if isinstance(erased, dict) else None
+
+
 def _hashes(claimed: Json) -> list[str]:
     """The hashes of the events as the receipt lists them."""
     chained = claimed.get("chain")
@@ -145,7 +152,7 @@ def _receipt(
     signature = claimed.get("signature")
     key_id = signature.get("key_id") if isinstance(signature, dict) else None
     try:
-        wanted = receipt.of_run(told, rest, key_id)
+        wanted = receipt.with_files(receipt.of_run(told, erased_of(claimed)), rest, key_id)
     except (msgspec.MsgspecError, AttributeError, TypeError, ValueError) as error:
         findings.add("receipt", names.RECEIPT, f"does not follow from these events: {error}")
         return

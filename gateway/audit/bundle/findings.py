@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -28,7 +28,8 @@ class Finding(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """The outcome. `signed_by` is the key whose signature holds, None where none does."""
+    """The outcome. `signed_by` is the key whose signature holds, None where none does. `erased`
+    is what was signed of an erasure of the run: when, with what, by whom."""
 
     ok: bool
     run_id: str | None
@@ -37,6 +38,7 @@ class Checked(Struct, frozen=True):
     finding_count: int
     findings: tuple[Finding, ...]
     artifacts: dict[str, str] = {}
+    erased: dict[str, Any] | None = None
 
 
 class Findings:

@@ -28,7 +28,7 @@ Without it, in six steps. SHA-256 and hexadecimal digits throughout.
 5. Content is in `blobs/`, named by its hash. A line of `OPENINGS.jsonl` says which part of which
    event a blob is: HMAC-SHA256 with the key `opening` over the blob is what that event's `blobs`
    holds under the part's name. Parts without a line are not shown or were erased; their
-   commitments stay in the chain.
+   commitments stay in the chain. That a run was erased stands in `content.erased` of the receipt.
 6. Everything else in the receipt follows from the events. Artifacts it names by digest can be
    hashed again: `checkrein audit verify ... --artifacts FOLDER`.
 """

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from gateway.ambient import Ambient
 from gateway.errors import StorageFailure
+from gateway.storage.embedded import erasing
 from gateway.storage.embedded.connections import open_writer
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.ports import KeyRecord
@@ -41,6 +42,8 @@ WRAPPED = "SELECT wrapped FROM wrapped_key WHERE project_id = ? AND subject = ?"
 ADD_WRAPPED = """
     INSERT INTO wrapped_key (project_id, subject, wrapped) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 """
+DESTROY = "DELETE FROM wrapped_key WHERE project_id = ? AND subject = ?"
+DESTROY_ALL = "DELETE FROM wrapped_key WHERE project_id = ?"
 ADD_VERSION = """
     INSERT INTO policy_version (digest, commit_id, saved_at, files) VALUES (?, ?, ?, ?)
     ON CONFLICT DO NOTHING
@@ -137,6 +140,23 @@ class EmbeddedControl:
             return bytes(db.execute(WRAPPED, place).fetchall()[0][0])
 
         return await self._write(work)
+
+    async def destroy_keys(self, project_id: str, subject: str | None) -> int:
+        assert project_id
+
+        def work(db: sqlite3.Connection) -> int:
+            db.execute("PRAGMA secure_delete = ON")
+            if subject is None:
+                count = db.execute(DESTROY_ALL, (project_id,)).rowcount
+            else:
+                count = db.execute(DESTROY, (project_id, _subject(subject))).rowcount
+            db.execute(CHANGED)
+            return count
+
+        return await self._write(work)
+
+    async def scrub(self) -> Sequence[str]:
+        return await self._call(lambda: erasing.scrub_file(self._path))
 
     async def save_version(
         self, digest: str, files: Mapping[str, str], commit: str | None, at: str
