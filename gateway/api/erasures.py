@@ -10,7 +10,7 @@ from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.audit.erasing import Eraser, Target
 from gateway.domain.run_ids import run_id_of
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import NotFound
 from gateway.storage.ports import ErasedWhat
 
 
@@ -71,7 +71,7 @@ def _target(call: Call, asked: Erase) -> Target:
         return Target(caller.project_id, "run", run_id)
     if asked.what == "project" and asked.id != caller.project_id:
         detail = f"This key is of project {caller.project_id}: name it to have it erased."
-        raise BadRequest("value_out_of_range", detail, pointer="/id")
+        raise NotFound("not_found", detail)
     return Target(caller.project_id, asked.what, asked.id)
 
 
@@ -90,6 +90,6 @@ ERASE: Final = Endpoint(
         ),
         body=Erase,
         reply=Erasure,
-        problems=("run_not_found",),
+        problems=("run_not_found", "not_found"),
     ),
 )

@@ -19,6 +19,7 @@ from gateway.audit.bundle.assembling import assemble
 from gateway.audit.bundle.container import ContainerRefused
 from gateway.audit.bundle.findings import Checked
 from gateway.audit.bundle.reading import ExportRefused, take_run
+from gateway.audit.log.proving import prove
 from gateway.audit.signing import ed25519
 from gateway.audit.signing.ed25519 import KeyUnreadable
 from gateway.audit.signing.keys import PURPOSE, SigningKeys
@@ -77,9 +78,13 @@ async def _export_run(parts: Parts, call: Call) -> Answer:
         raise run_missing(headers)
     signer = await _keys(parts).signer()
     erased = await parts.ledger.erased(project_id, run_id)
+    logged = None
+    if signer is not None:
+        tree, head = parts.logs.of(project_id), taken[-1].stored.hash
+        logged = await prove(parts.ledger, tree, project_id, head, signer)
 
     def made() -> Export:
-        data = container.zipped(assemble(taken, signer, erased))
+        data = container.zipped(assemble(taken, signer, erased, logged))
         return Export(
             run_id=run_id,
             name=f"{run_id}.zip",

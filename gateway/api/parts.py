@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from gateway.ambient import Ambient
+from gateway.audit.log.tree import Logs
 from gateway.checking.checker import Checker
 from gateway.checking.reporter import Reporter
 from gateway.domain.ruleset import Ruleset
@@ -39,6 +40,7 @@ class LastAppend(Struct):
 class Parts(Struct, frozen=True, kw_only=True):
     """Collaborators of the API.
 
+    `logs` are the Merkle trees of the projects' logs, as far as they were asked for.
     `authenticate` turns an authorization header into a caller, or raises Unauthenticated.
     `cursor_key` is a secret that all gateways of an installation share; `stopping` is true from
     the moment the gateway wants no new requests.
@@ -55,6 +57,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     ambient: Ambient
     metrics: Metrics
     cursor_key: bytes
+    logs: Logs
     max_concurrent_checks: int = 256
     stopping: Callable[[], bool] = lambda: False
     last_append: LastAppend = field(default_factory=LastAppend)

@@ -226,9 +226,6 @@ async def _checkpoint(settings: Settings, witness: Path | None) -> tuple[str, in
     from gateway.audit.log.growing import checkpoint_now
     from gateway.audit.signing.keys import PURPOSE, SigningKeys
 
-    if settings.on_servers:
-        text = "The log is kept by embedded stores only, so far."
-        raise Failure(text, "checkrein audit checkpoint --data DIR", FOUND)
     async with folder.record(settings) as stores:
         project_id = await stores.control.project(folder.PROJECT)
         keys = SigningKeys(stores.control, stores.keyring.derived(PURPOSE))
@@ -241,9 +238,8 @@ async def _checkpoint(settings: Settings, witness: Path | None) -> tuple[str, in
             older = file_witness.seen(witness, origin, known) if witness else []
         except notes.NoteBroken as error:
             raise Failure(str(error), "look at the witness: it was touched", FOUND) from error
-        ledger: Any = stores.ledger
-        now, gone = await checkpoint_now(ledger, project_id, older)
-        strays: int = await ledger.strays(project_id)
+        now, gone = await checkpoint_now(stores.ledger, project_id, older)
+        strays = await stores.ledger.strays(project_id)
         note = notes.sign(now, signer)
         if witness and not gone and not strays:
             file_witness.push(witness, note, now.size)

@@ -457,6 +457,22 @@ class Ledger(Protocol):
 
     async def last_seq(self, project_id: str, run_id: str) -> int: ...
 
+    async def leaves(self, project_id: str, after: int, limit: int) -> Sequence[bytes]:
+        """The project's log from place `after` on: hashes of its events in commit order."""
+        ...
+
+    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Where these hashes stand in the project's log, those that do."""
+        ...
+
+    async def strays(self, project_id: str) -> int:
+        """How many hashes stand in the project's log or with an event, and not in both."""
+        ...
+
+    async def grow(self) -> int:
+        """Give places in the log to what was recorded; return to how many batches."""
+        ...
+
     async def close(self) -> None: ...
 
 

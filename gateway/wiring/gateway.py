@@ -13,6 +13,7 @@ from gateway.api.app import build
 from gateway.api.exchange import App
 from gateway.api.parts import Parts
 from gateway.assessing.canary_watch import CanaryWatch
+from gateway.audit.log.tree import Logs
 from gateway.checking.authenticate import KeyCache, pepper
 from gateway.checking.checker import Checker
 from gateway.checking.context_memory import ContextMemory
@@ -138,6 +139,7 @@ async def open_gateway(
             rulebook=rulebook,
             ambient=world,
             metrics=counted,
+            logs=Logs(stores.ledger),
             cursor_key=sealing.derive(stores.master, "cursors"),
             max_concurrent_checks=settings.max_concurrent_checks,
             stopping=stopping or Stopping(),

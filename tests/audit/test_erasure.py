@@ -137,7 +137,7 @@ def test_erasing_a_project_names_it(live: Live):
 
     done = erase(live, "project", project_id)
 
-    assert [wrong.status_code, unknown.status_code, refused.status_code] == [400, 404, 403]
+    assert [wrong.status_code, unknown.status_code, refused.status_code] == [404, 404, 403]
     assert run_id in done["runs"]
     assert check(live, "last")["code"] == "run_erased"
     later = check(live, "first of the new ones")["run_id"]

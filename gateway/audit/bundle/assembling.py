@@ -10,6 +10,8 @@ from msgspec import Struct
 from gateway.audit.bundle import names, receipt, recipe, summary
 from gateway.audit.bundle.reading import Taken
 from gateway.audit.bundle.receipt import Told
+from gateway.audit.log import proving
+from gateway.audit.log.proving import LogProof
 from gateway.audit.signing import dsse
 from gateway.audit.signing.ed25519 import Signer
 from gateway.domain import canonical
@@ -27,11 +29,15 @@ class Opening(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def assemble(
-    taken: Sequence[Taken], signer: Signer | None, erased: Erased | None = None
+    taken: Sequence[Taken],
+    signer: Signer | None,
+    erased: Erased | None = None,
+    logged: LogProof | None = None,
 ) -> dict[str, bytes]:
     """Every file by its name, in order of the names; unsigned where nothing signs.
 
-    `erased` is what the record says of an erasure of this run.
+    `erased` is what the record says of an erasure of this run, `logged` shows that its last event
+    is in the project's log.
     """
     assert taken
     told = [
@@ -40,6 +46,8 @@ def assemble(
     ]
     files = _evidence(taken)
     key_id = None if signer is None else signer.key_id
+    if logged is not None:
+        files[names.LOG] = proving.encode(logged)
     said = None if erased is None else msgspec.to_builtins(erased)
     facts = receipt.of_run(told, said)
     files[names.SUMMARY] = summary.of_receipt(facts)

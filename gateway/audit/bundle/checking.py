@@ -17,6 +17,9 @@ from gateway.audit.bundle.events_check import Read, read_events
 from gateway.audit.bundle.findings import Checked, Findings
 from gateway.audit.bundle.openings_check import shown_content
 from gateway.audit.bundle.receipt import Told
+from gateway.audit.log import proving
+from gateway.audit.log.checkpoint import NoteBroken
+from gateway.audit.log.merkle import ProofWrong
 from gateway.audit.signing import dsse
 from gateway.audit.signing.dsse import EnvelopeBroken
 from gateway.audit.signing.ed25519 import PublicKeys
@@ -61,9 +64,10 @@ def _check(
         _receipt(files, claimed, told, findings)
     elif not read:
         findings.add("container", names.REPLAY, "holds no events")
+    logged = _log(files, told, keys, findings)
     hashed = artifacts.check(claimed, artifacts_in, findings) if artifacts_in else {}
     run_id = told[0].event.run_id if told else None
-    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed, erased_of(claimed))
+    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed, erased_of(claimed), logged)
     return _outcome(findings, found)
 
 
@@ -140,6 +144,20 @@ def _told(read: list[Read], files: Mapping[str, bytes], findings: Findings) -> l
         Told(event, each.hash, shown.get((event.epoch, event.seq), {}))
         for each, event in zip(read, known, strict=True)
     ]
+
+
+def _log(
+    files: Mapping[str, bytes], told: list[Told], keys: PublicKeys, findings: Findings
+) -> int | None:
+    """The size of the log that holds the run, None where the export does not say."""
+    if names.LOG not in files or not told:
+        return None
+    last = told[-1]
+    try:
+        return proving.check(files[names.LOG], last.event.project_id, last.hash, keys).size
+    except (ProofWrong, NoteBroken) as error:
+        findings.add("log", names.LOG, str(error))
+        return None
 
 
 def _receipt(

@@ -8,7 +8,9 @@ from msgspec import Struct
 
 FINDINGS_MAX = 50
 
-Kind = Literal["container", "signature", "file", "event", "chain", "receipt", "content", "artifact"]
+Kind = Literal[
+    "container", "signature", "file", "event", "chain", "receipt", "content", "artifact", "log"
+]
 
 
 class Finding(Struct, frozen=True):
@@ -17,7 +19,8 @@ class Finding(Struct, frozen=True):
     `kind`: `container` (files that are absent or do not belong), `signature`, `file` (other bytes
     than the receipt lists), `event` (other bytes than were recorded), `chain` (does not follow the
     event before), `receipt` (says other than the events), `content` (not what was committed to),
-    `artifact` (a file hashed again is not the one the receipt names).
+    `artifact` (a file hashed again is not the one the receipt names), `log` (the proof that the run
+    is in its project's log does not hold).
     """
 
     kind: Kind
@@ -29,7 +32,8 @@ class Finding(Struct, frozen=True):
 
 class Checked(Struct, frozen=True):
     """The outcome. `signed_by` is the key whose signature holds, None where none does. `erased`
-    is what was signed of an erasure of the run: when, with what, by whom."""
+    is what was signed of an erasure of the run: when, with what, by whom. `log_size` is the size
+    of the project's log in which the run is proved to be."""
 
     ok: bool
     run_id: str | None
@@ -39,6 +43,7 @@ class Checked(Struct, frozen=True):
     findings: tuple[Finding, ...]
     artifacts: dict[str, str] = {}
     erased: dict[str, Any] | None = None
+    log_size: int | None = None
 
 
 class Findings:
