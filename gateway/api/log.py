@@ -39,7 +39,7 @@ class LogCheckpoint(Struct, frozen=True):
 class ConsistencyQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """The log when it had `before` leaves, and at `size`, otherwise now."""
 
-    before: Size
+    before: Size = 0
     size: Size | UnsetType = UNSET
 
 
