@@ -22,10 +22,11 @@ from gateway.audit.log.checkpoint import NoteBroken
 from gateway.audit.log.merkle import ProofWrong
 from gateway.audit.signing import dsse
 from gateway.audit.signing.dsse import EnvelopeBroken
-from gateway.audit.signing.ed25519 import PublicKeys
+from gateway.audit.signing.ed25519 import Compromised, PublicKeys
 from gateway.domain import canonical
 
 Json = dict[str, Any]
+NONE: Compromised = {}
 
 
 def check_zip(
@@ -33,11 +34,15 @@ def check_zip(
     keys: PublicKeys,
     artifacts_in: Path | None = None,
     bytes_max: int = names.BYTES_MAX,
+    compromised: Compromised = NONE,
 ) -> Checked:
-    """Verify a zip. Raises ContainerRefused when it is no export at all."""
+    """Verify a zip. Raises ContainerRefused when it is no export at all.
+
+    A key that was `compromised` vouches for what was recorded before, and for nothing since.
+    """
     files = container.unzipped(data, bytes_max)
     findings = Findings()
-    checked = _check(files, keys, artifacts_in, findings)
+    checked = _check(files, keys, artifacts_in, findings, compromised)
     if not container.is_plain(data, files):
         findings.add("container", "zip", "is not the zip that an export of these files is")
         return _outcome(findings, checked)
@@ -45,14 +50,21 @@ def check_zip(
 
 
 def check_files(
-    files: Mapping[str, bytes], keys: PublicKeys, artifacts_in: Path | None = None
+    files: Mapping[str, bytes],
+    keys: PublicKeys,
+    artifacts_in: Path | None = None,
+    compromised: Compromised = NONE,
 ) -> Checked:
     """Verify the files of an export, by their names."""
-    return _check(files, keys, artifacts_in, Findings())
+    return _check(files, keys, artifacts_in, Findings(), compromised)
 
 
 def _check(
-    files: Mapping[str, bytes], keys: PublicKeys, artifacts_in: Path | None, findings: Findings
+    files: Mapping[str, bytes],
+    keys: PublicKeys,
+    artifacts_in: Path | None,
+    findings: Findings,
+    compromised: Compromised,
 ) -> Checked:
     signed_by = _signature(files, keys, findings)
     claimed = _claimed(files, findings)
@@ -64,10 +76,15 @@ def _check(
         _receipt(files, claimed, told, findings)
     elif not read:
         findings.add("container", names.REPLAY, "holds no events")
+    since = compromised.get(signed_by or "")
+    if since is not None:
+        _in_time(told, since, findings)
     logged = _log(files, told, keys, findings)
     hashed = artifacts.check(claimed, artifacts_in, findings) if artifacts_in else {}
     run_id = told[0].event.run_id if told else None
-    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed, erased_of(claimed), logged)
+    found = Checked(
+        False, run_id, len(read), signed_by, 0, (), hashed, erased_of(claimed), logged, since
+    )
     return _outcome(findings, found)
 
 
@@ -144,6 +161,21 @@ def _told(read: list[Read], files: Mapping[str, bytes], findings: Findings) -> l
         Told(event, each.hash, shown.get((event.epoch, event.seq), {}))
         for each, event in zip(read, known, strict=True)
     ]
+
+
+def _in_time(told: list[Told], since: str, findings: Findings) -> None:
+    """Every event must be from before its key was compromised. Whoever has the key can write any
+    time, so only a checkpoint that a witness saw before proves it; this finds the careless."""
+    last = max((each.event.recorded_at for each in told), default=None)
+    if last is None or _instant(last) >= _instant(since):
+        detail = f"was made with a key that was compromised at {since}"
+        findings.add("signature", names.SIGNATURE, detail)
+
+
+def _instant(text: str) -> str:
+    """Times in UTC compare as text once they have the same number of digits."""
+    whole, _, part = text.removesuffix("Z").partition(".")
+    return f"{whole}.{part:0<9}"
 
 
 def _log(

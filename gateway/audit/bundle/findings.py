@@ -33,7 +33,8 @@ class Finding(Struct, frozen=True):
 class Checked(Struct, frozen=True):
     """The outcome. `signed_by` is the key whose signature holds, None where none does. `erased`
     is what was signed of an erasure of the run: when, with what, by whom. `log_size` is the size
-    of the project's log in which the run is proved to be."""
+    of the project's log in which the run is proved to be. `compromised_at` is when the key fell
+    into other hands, where it did: what was recorded before still holds."""
 
     ok: bool
     run_id: str | None
@@ -44,6 +45,7 @@ class Checked(Struct, frozen=True):
     artifacts: dict[str, str] = {}
     erased: dict[str, Any] | None = None
     log_size: int | None = None
+    compromised_at: str | None = None
 
 
 class Findings:
