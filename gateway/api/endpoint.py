@@ -6,7 +6,7 @@ none of them can know an address that another does not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -33,8 +33,15 @@ class Call(Struct, frozen=True):
     body: Any
 
 
+class Streamed(Struct, frozen=True):
+    """An answer in pieces, as long as it is."""
+
+    media_type: str
+    pieces: AsyncIterator[bytes]
+
+
 class Answer(Struct, frozen=True):
-    """The value to send, and headers besides the usual ones."""
+    """The value to send, which may be Streamed, and headers besides the usual ones."""
 
     value: Any
     headers: dict[str, str] = {}
@@ -45,7 +52,8 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     `path` holds parameters in braces. `problems` are codes besides those that every endpoint of
     its kind can answer. `query` is a struct with a default for each parameter: UNSET and not None
-    for one that may be absent, since no text in an address stands for null.
+    for one that may be absent, since no text in an address stands for null. `also` are media types
+    besides JSON in which the reply can be had.
     """
 
     id: str
@@ -59,6 +67,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     query: type[Any] | None = None
     problems: tuple[str, ...] = ()
     limits: Limits = REPORT_LIMITS
+    also: tuple[str, ...] = ()
 
 
 class Endpoint(Struct, frozen=True):

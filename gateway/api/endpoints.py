@@ -28,6 +28,7 @@ from gateway.api import (
     run_frames,
     runs,
     steps,
+    tables,
 )
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
@@ -70,6 +71,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     explain.EXPLAIN_CALL,
     compare.COMPARE_RUNS,
     determinism.SCORE_DETERMINISM,
+    tables.EXPORT_RUNS,
     evidence.EXPORT_RUN,
     evidence.VERIFY_EXPORT,
     evidence.VERIFY_EXPORT_ALIAS,

@@ -129,6 +129,7 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
         taken[named]["body"] = {"zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}
     taken["exportRun"]["reply"] = {**exported, "zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}
     get("listRuns", "/v1/runs")
+    get("exportRuns", "/v1/exports/runs?format=json")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")
     get("getLogCheckpoint", "/v1/audit/log/checkpoint")
