@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
@@ -55,7 +55,7 @@ class KeyCache:
         control: Control,
         pepper: bytes,
         ambient: Ambient,
-        on_change: Callable[[], None] = lambda: None,
+        on_change: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._control = control
         self._on_change = on_change
@@ -101,8 +101,9 @@ class KeyCache:
             return False
         self._known = {record.id: _known(record) for record in await self._control.keys()}
         self._proved = {}
+        if self._on_change is not None:
+            await self._on_change()
         self._changes = changes
-        self._on_change()
         return True
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -518,6 +518,10 @@ class Control(Protocol):
         """A number that differs whenever keys or projects changed."""
         ...
 
+    async def erasures(self) -> int:
+        """A number that differs whenever keys of content were destroyed; `changes` differs too."""
+        ...
+
     async def project(self, name: str) -> str:
         """The id of the project of that name, made when it is new."""
         ...

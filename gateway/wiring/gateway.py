@@ -31,6 +31,7 @@ from gateway.storage.spool import FileSpool
 from gateway.telemetry import Metrics
 from gateway.wiring.backend import backend
 from gateway.wiring.intent import opened_assessor
+from gateway.wiring.stores import GatewayStores
 
 PROJECT = "default"
 
@@ -57,6 +58,25 @@ class Stopping(Struct):
 
     def __call__(self) -> bool:
         return self.now
+
+
+class Forgetting:
+    """Lets go of content keys in memory when any were destroyed, by whichever gateway.
+
+    Not at other changes: those in memory are what checks go on with while Control is away.
+    """
+
+    def __init__(self, stores: GatewayStores) -> None:
+        self._stores = stores
+        self._seen: int | None = None
+
+    async def __call__(self) -> None:
+        erasures = await self._stores.control.erasures()
+        if erasures != self._seen:
+            # The keyring first: what is opened again must not come from it.
+            self._stores.keyring.forget()
+            self._stores.journal.forget_keys()
+        self._seen = erasures
 
 
 @asynccontextmanager
@@ -92,12 +112,7 @@ async def open_gateway(
         )
         await rulebook.reload()
 
-        def forget() -> None:
-            # The keyring first: what is opened again must not come from it.
-            stores.keyring.forget()
-            stores.journal.forget_keys()
-
-        keys = KeyCache(stores.control, pepper(stores.master), world, forget)
+        keys = KeyCache(stores.control, pepper(stores.master), world, Forgetting(stores))
         await keys.refresh()
         spool = FileSpool(
             Path(settings.spool or Path(settings.data) / "spool"),

@@ -48,12 +48,13 @@ async def test_the_runs_of_a_destroyed_key_are_erased_and_others_go_on(hot):
     await make.done(hot.journal, make.starting("run_1", user_id="u_1"))
     await make.done(hot.journal, make.starting("run_2", user_id="u_2"))
 
-    changes = await hot.control.changes()
+    changes, erasures = await hot.control.changes(), await hot.control.erasures()
     assert await hot.control.destroy_keys("prj_1", "u_1") == 1
     hot.keyring.forget()
     hot.journal.forget_keys()
 
     assert await hot.control.changes() != changes
+    assert await hot.control.erasures() != erasures
     with pytest.raises(Conflict):
         await make.done(hot.journal, make.append("run_1", user_id="u_1"))
     assert await make.done(hot.journal, make.append("run_2", user_id="u_2")) == 2

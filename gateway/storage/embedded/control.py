@@ -36,6 +36,8 @@ EXPIRE_KEY = """
 """
 CHANGED = "UPDATE change SET number = number + 1"
 CHANGES = "SELECT number FROM change"
+ERASED = "UPDATE change SET number = number + 1, erasures = erasures + 1"
+ERASURES = "SELECT erasures FROM change"
 PROJECT = "SELECT id FROM project WHERE name = ?"
 ADD_PROJECT = "INSERT INTO project (id, name) VALUES (?, ?)"
 WRAPPED = "SELECT wrapped FROM wrapped_key WHERE project_id = ? AND subject = ?"
@@ -116,6 +118,9 @@ class EmbeddedControl:
     async def changes(self) -> int:
         return int((await self._read(CHANGES))[0][0])
 
+    async def erasures(self) -> int:
+        return int((await self._read(ERASURES))[0][0])
+
     async def project(self, name: str) -> str:
         def work(db: sqlite3.Connection) -> str:
             found = db.execute(PROJECT, (name,)).fetchall()
@@ -150,7 +155,7 @@ class EmbeddedControl:
                 count = db.execute(DESTROY_ALL, (project_id,)).rowcount
             else:
                 count = db.execute(DESTROY, (project_id, _subject(subject))).rowcount
-            db.execute(CHANGED)
+            db.execute(ERASED)
             return count
 
         return await self._write(work)

@@ -20,6 +20,7 @@ from gateway.storage.embedded.connections import open_writer
 from gateway.storage.ports import Erased
 
 LOOKS = 20
+ANEW_BYTES = 256 * 1024 * 1024
 
 ERASE = """
     INSERT INTO run_secret (project_id, run_id, wrapped, erased) VALUES (?, ?, x'', ?)
@@ -74,7 +75,9 @@ def scrub_secrets(path: Path) -> list[str]:
 
 
 def scrub_file(path: Path) -> list[str]:
-    """Write a small file anew, as it is: the journal, or that of keys."""
+    """Write a small file anew, as it is: the journal, or that of keys. Others wait meanwhile."""
+    if path.stat().st_size > ANEW_BYTES:
+        return [f"{path.name}, too large to be written anew at once: until its rows have gone"]
     with _shredder(path) as connection:
         connection.execute("VACUUM")
         return _emptied(connection, path)

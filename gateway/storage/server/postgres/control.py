@@ -32,6 +32,7 @@ ADD_KEY = """
 REVOKE_KEY = "SELECT checkrein.revoke_key($1, $2)"
 EXPIRE_KEY = "SELECT checkrein.expire_key($1, $2)"
 CHANGES = "SELECT number FROM checkrein.change"
+ERASURES = "SELECT erasures FROM checkrein.change"
 PROJECT = "SELECT checkrein.project_named($1, $2)"
 WRAPPED = "SELECT wrapped FROM checkrein.wrapped_key WHERE project_id = $1 AND subject = $2"
 ADD_WRAPPED = """
@@ -101,6 +102,9 @@ class PostgresControl:
 
     async def changes(self) -> int:
         return int(await self._value(CHANGES))
+
+    async def erasures(self) -> int:
+        return int(await self._value(ERASURES))
 
     async def project(self, name: str) -> str:
         found: str = await self._value(PROJECT, stored_text(name), self._ambient.new_id("prj"))

@@ -34,7 +34,7 @@ BEGIN
     DELETE FROM checkrein.wrapped_key
         WHERE project_id = project AND (whose IS NULL OR subject = whose);
     GET DIAGNOSTICS done = ROW_COUNT;
-    UPDATE checkrein.change SET number = number + 1;
+    UPDATE checkrein.change SET number = number + 1, erasures = erasures + 1;
     PERFORM set_config('checkrein.inside', 'off', true);
     RETURN done;
 END
@@ -86,8 +86,7 @@ BEGIN
         ON CONFLICT (project_id, run_id) DO UPDATE SET wrapped = '\x', erased = excluded.erased
         WHERE s.erased IS NULL;
     GET DIAGNOSTICS done = ROW_COUNT;
-    -- So every gateway lets go of the keys that it has in memory.
-    UPDATE checkrein.change SET number = number + 1;
+    UPDATE checkrein.change SET number = number + 1, erasures = erasures + 1;
     PERFORM set_config('checkrein.inside', 'off', true);
     RETURN done;
 END
@@ -327,6 +326,7 @@ ALTER TABLE checkrein.blob_other OWNER TO checkrein_owner;
 CREATE TABLE checkrein.change (
     sole boolean DEFAULT true NOT NULL,
     number bigint NOT NULL,
+    erasures bigint DEFAULT 0 NOT NULL,
     CONSTRAINT change_sole_check CHECK (sole)
 );
 

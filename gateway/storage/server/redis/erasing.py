@@ -47,7 +47,7 @@ async def _scrub(node: Node) -> list[str]:
         asked = await node.slow.ask(pack("BGREWRITEAOF"))
         if isinstance(asked, ResponseError) and "already" not in str(asked).lower():
             remains.append(f"the append-only file of Redis {node.name}: until it is rewritten")
-    if before.get("rdb_last_save_time", "0") != "0" and int(before.get("rdb_saves", "0")) > 0:
+    if await _dumps(node) or int(before.get("rdb_saves", "0")) > 0:
         asked = await node.slow.ask(pack("BGSAVE", "SCHEDULE"))
         if isinstance(asked, ResponseError) and "already" not in str(asked).lower():
             remains.append(f"the dump of Redis {node.name}: until the next one is saved")
@@ -56,6 +56,12 @@ async def _scrub(node: Node) -> list[str]:
     if not await _written(node):
         remains.append(f"the files of Redis {node.name}, which it is writing anew: until it has")
     return remains
+
+
+async def _dumps(node: Node) -> bool:
+    """Whether it saves dumps by itself; where it does not say, it may."""
+    told_of = await node.slow.ask(pack("CONFIG", "GET", "save"))
+    return isinstance(told_of, Exception) or bool(told_of[1])
 
 
 async def _written(node: Node) -> bool:

@@ -5,6 +5,9 @@
 
 ALTER TABLE checkrein.run_secret ADD COLUMN erased text;
 
+-- How often keys of content were destroyed: then every gateway lets go of those in its memory.
+ALTER TABLE checkrein.change ADD COLUMN erasures bigint NOT NULL DEFAULT 0;
+
 -- A gateway changes nothing in the record but this: it empties secrets of the project it speaks for.
 CREATE FUNCTION checkrein.erase_runs(project text, runs text[], note text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -22,8 +25,7 @@ BEGIN
         ON CONFLICT (project_id, run_id) DO UPDATE SET wrapped = '\x', erased = excluded.erased
         WHERE s.erased IS NULL;
     GET DIAGNOSTICS done = ROW_COUNT;
-    -- So every gateway lets go of the keys that it has in memory.
-    UPDATE checkrein.change SET number = number + 1;
+    UPDATE checkrein.change SET number = number + 1, erasures = erasures + 1;
     PERFORM set_config('checkrein.inside', 'off', true);
     RETURN done;
 END
@@ -48,7 +50,7 @@ BEGIN
     DELETE FROM checkrein.wrapped_key
         WHERE project_id = project AND (whose IS NULL OR subject = whose);
     GET DIAGNOSTICS done = ROW_COUNT;
-    UPDATE checkrein.change SET number = number + 1;
+    UPDATE checkrein.change SET number = number + 1, erasures = erasures + 1;
     PERFORM set_config('checkrein.inside', 'off', true);
     RETURN done;
 END
