@@ -73,3 +73,20 @@ async def test_content_of_a_run_that_was_not_erased_still_opens(hot):
     entry = await hot.journal.recall("prj_1", "run_1", event.id)
     assert entry is not None
     assert entry.draft.content == {"frame": b"{}"}
+
+
+async def test_another_gateway_that_remembers_the_run_is_refused_too(hot):
+    """What it has in memory is of a version that is gone."""
+    if not hasattr(hot, "open_journal"):
+        pytest.skip("a folder has one gateway")
+    other = await hot.open_journal()
+    try:
+        await make.done(hot.journal, make.starting("run_1", user_id="u_1"))
+        await make.done(other, make.append())
+        await hot.journal.erase("prj_1", ["run_1"])
+
+        for journal in (other, hot.journal):
+            with pytest.raises(Conflict):
+                await make.done(journal, make.append())
+    finally:
+        await other.close()

@@ -49,7 +49,7 @@ ALL_RUNS = """
     SELECT project_id, run_id FROM event
     UNION SELECT project_id, run_id FROM run ORDER BY project_id, run_id
 """
-PLACES = "SELECT place, hash FROM leaf WHERE project_id = ?"
+PLACES = "SELECT hash, place FROM leaf WHERE project_id = ? AND hash IN ({marks})"
 LEAVES = "SELECT hash FROM leaf WHERE project_id = ? AND place >= ? ORDER BY place LIMIT ?"
 # Hashes that are in the log alone, and those of events alone; one statement sees one moment.
 STRAYS = """
@@ -171,13 +171,13 @@ def leaves(connection: sqlite3.Connection, project_id: str, after: int, limit: i
 def places(
     connection: sqlite3.Connection, project_id: str, hashes: Sequence[bytes]
 ) -> dict[bytes, int]:
-    """Where these hashes stand in the project's log: one pass over it, however many they are."""
-    wanted = set(hashes)
-    return {
-        digest: place
-        for place, digest in connection.execute(PLACES, (project_id,))
-        if digest in wanted
-    }
+    """Where these hashes stand in the project's log: a pass over it for some hundred of them."""
+    found: dict[bytes, int] = {}
+    for at in range(0, len(hashes), BLOBS_AT_ONCE):
+        some = hashes[at : at + BLOBS_AT_ONCE]
+        statement = PLACES.format(marks=", ".join("?" * len(some)))
+        found.update(connection.execute(statement, (project_id, *some)))
+    return found
 
 
 def strays(connection: sqlite3.Connection, project_id: str) -> int:

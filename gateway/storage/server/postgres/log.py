@@ -52,9 +52,11 @@ EACH = """
     FROM checkrein.leaves AS l, generate_series(0, l.count - 1) AS n
     WHERE l.project_id = $1
 """
-PLACES = f"""
-    SELECT hash, min(place) AS place FROM ({EACH} AND l.first IS NOT NULL) AS each
-    WHERE hash = ANY($2::bytea[]) GROUP BY hash
+# A hash is looked for in whole batches, which a server does at some hundred megabytes a second.
+PLACE = """
+    SELECT first + (position($2::bytea IN hashes) - 1) / 32 FROM checkrein.leaves
+    WHERE project_id = $1 AND first IS NOT NULL AND position($2::bytea IN hashes) % 32 = 1
+    ORDER BY first LIMIT 1
 """
 STRAYS = f"""
     SELECT count(*) FROM ({EACH}) AS leaf
@@ -94,8 +96,12 @@ async def leaves(connection: Connection, project_id: str, after: int, limit: int
 async def places(
     connection: Connection, project_id: str, hashes: Sequence[bytes]
 ) -> Mapping[bytes, int]:
-    found = await connection.fetch(PLACES, project_id, list(hashes))
-    return {row["hash"]: row["place"] for row in found}
+    found = {}
+    for digest in hashes:
+        place = await connection.fetchval(PLACE, project_id, digest)
+        if place is not None:
+            found[digest] = int(place)
+    return found
 
 
 async def strays(connection: Connection, project_id: str) -> int:
