@@ -183,6 +183,23 @@ def test_a_witness_sees_a_log_that_was_cut_or_changed(data, tmp_path):
     assert [each.json["gone"] for each in found] == [[4], [4]]
 
 
+def test_a_repository_and_an_address_are_told_of_checkpoints(data, tmp_path):
+    """A2: a witness that does not answer is no witness."""
+    import subprocess
+
+    checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    subprocess.run(["git", "init", "-q", str(tmp_path / "seen")], check=True)
+    told = ("audit", "checkpoint", "--git", "seen", "--data", data)
+    first = checkrein(*told, cwd=tmp_path)
+    away = checkrein(*told, "--webhook", "http://127.0.0.1:9/add-checkpoint", cwd=tmp_path)
+    log = subprocess.run(
+        ["git", "-C", str(tmp_path / "seen"), "log", "--format=%s"], capture_output=True, check=True
+    )
+
+    assert (first.code, away.code) == (0, 5), first.err
+    assert log.stdout.decode().split("\n") == ["Checkpoint 4", ""]
+
+
 def test_events_that_are_not_those_of_the_log_are_found(data, tmp_path):
     """A rewritten chain beside an untouched log would leave the root as it was."""
     import sqlite3
