@@ -199,3 +199,18 @@ def with_superuser(server: postgres.PostgresServer) -> None:
         await connection.close()
 
     asyncio.run(checkpoint())
+
+
+def test_an_erased_run_that_left_the_hot_store_is_no_new_one(live: Live):
+    """Its events are in the ledger: a second beginning would be a second history."""
+    run_id = check(live, "idle", "u_idle")["run_id"]
+    frames(live, run_id)
+    erase(live, "run", "idle")
+    parts = live.gateway.parts
+
+    evicted = live.run(parts.journal.evict_idle(parts.ambient.now_ns(), 1000))
+    again = check(live, "idle", "u_idle")
+
+    assert evicted > 0
+    assert again["code"] == "run_erased"
+    assert [each["seq"] for each in frames(live, run_id)] == [1, 2]
