@@ -53,6 +53,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("explain", "compare", "determinism"),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
         *("serve", "work", "migrate"),
+        *("erase run", "erase subject", "erase project", "erase scrub", "audit keys revoke"),
         *(
             "intent report",
             "intent preview",
