@@ -1,6 +1,6 @@
 """`make bench`: a part of the table in one run, as Markdown and as JSON.
 
-python -m benchmarks [--production | --intent | --replay] [--short] [--json FILE]
+python -m benchmarks [--production | --intent | --replay | --audit] [--short] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,20 +10,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import assessed, embedded, production, replayed
+from benchmarks import assessed, embedded, evidence, production, replayed
 from benchmarks.machine import load, machine
 from benchmarks.saturate import need_wrk
 
 SECONDS = 10
 SHORT_SECONDS = 3
-PARTS: dict[str | None, Any] = {"production": production, "intent": assessed, "replay": replayed}
+PARTS: dict[str | None, Any] = {
+    None: embedded,
+    "production": production,
+    "intent": assessed,
+    "replay": replayed,
+    "audit": evidence,
+}
+# These send nothing over HTTP.
+WITHOUT_WRK = {"replay", "audit"}
 
 
 def main() -> None:
     """Measure everything, print the table, write the JSON."""
     options = _options()
-    need_wrk()
-    part = PARTS.get(options.part, embedded)
+    part = PARTS[options.part]
+    if options.part not in WITHOUT_WRK:
+        need_wrk()
     found: dict[str, Any] = {"machine": machine(), "load_before": load()}
     found |= part.measure(SHORT_SECONDS if options.short else SECONDS)
     if options.json:
@@ -49,6 +58,7 @@ def _options() -> argparse.Namespace:
         ("production", "on Redis and PostgreSQL"),
         ("intent", "the Intent Guard"),
         ("replay", "what is read and judged again"),
+        ("audit", "export and verification"),
     ):
         which.add_argument(f"--{name}", action="store_const", const=name, dest="part", help=told)
     parser.add_argument("--short", action="store_true", help="three seconds instead of ten each")

@@ -32,7 +32,7 @@ from tests.servers.production import Production, production
 
 EMPTY = """
     TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run,
-        checkrein.action, checkrein.approval
+        checkrein.action, checkrein.approval, checkrein.leaves
 """
 AT_ONCE = 200
 POLL_SECONDS = 0.05

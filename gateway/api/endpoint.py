@@ -6,7 +6,7 @@ none of them can know an address that another does not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from gateway.api.parts import Parts
 from gateway.checking.limits import LIMITS, Limits
 from gateway.storage.ports import Caller
 
-KeyScope = Literal["check", "read"]
+KeyScope = Literal["check", "read", "admin"]
 
 # Who asks where no key is needed.
 NOBODY: Final = Caller("", "", "", frozenset())
@@ -33,8 +33,15 @@ class Call(Struct, frozen=True):
     body: Any
 
 
+class Streamed(Struct, frozen=True):
+    """An answer in pieces, as long as it is."""
+
+    media_type: str
+    pieces: AsyncIterator[bytes]
+
+
 class Answer(Struct, frozen=True):
-    """The value to send, and headers besides the usual ones."""
+    """The value to send, which may be Streamed, and headers besides the usual ones."""
 
     value: Any
     headers: dict[str, str] = {}
@@ -47,7 +54,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     `path` holds parameters in braces. `problems` are codes besides those that every endpoint of
     its kind can answer. `query` is a struct with a default for each parameter: UNSET and not None
     for one that may be absent, since no text in an address stands for null. With `streams`, the
-    answer is a stream of server-sent events, each with a `reply` as its data.
+    answer is a stream of server-sent events, each with a `reply` as its data. `media_types` are
+    those besides JSON in which the reply can be had.
     """
 
     id: str
@@ -63,6 +71,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     limits: Limits = REPORT_LIMITS
     streams: bool = False
     also: KeyScope | None = None
+    media_types: tuple[str, ...] = ()
 
 
 class Endpoint(Struct, frozen=True):

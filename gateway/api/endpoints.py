@@ -13,6 +13,7 @@ from gateway.api import (
     compare,
     decisions,
     determinism,
+    erasures,
     evidence,
     explain,
     feedback,
@@ -22,6 +23,7 @@ from gateway.api import (
     intent_labels,
     live,
     live_tickets,
+    log,
     model_call,
     openapi,
     policies,
@@ -32,6 +34,7 @@ from gateway.api import (
     run_frames,
     runs,
     steps,
+    tables,
 )
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
@@ -80,9 +83,14 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     rejudge.REJUDGE_RUN,
     rejudge.REJUDGE_RANGE,
     recording.GET_RECORDING,
+    tables.EXPORT_RUNS,
     evidence.EXPORT_RUN,
     evidence.VERIFY_EXPORT,
     evidence.VERIFY_EXPORT_ALIAS,
+    log.LOG_CHECKPOINT,
+    log.LOG_CONSISTENCY,
+    log.LOG_INCLUSION,
+    erasures.ERASE,
     approvals.LIST_APPROVALS,
     approvals.GET_APPROVAL,
     intent.INTENT_REPORT,

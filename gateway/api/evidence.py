@@ -19,6 +19,7 @@ from gateway.audit.bundle.assembling import assemble
 from gateway.audit.bundle.container import ContainerRefused
 from gateway.audit.bundle.findings import Checked
 from gateway.audit.bundle.reading import ExportRefused, take_run
+from gateway.audit.log.proving import prove
 from gateway.audit.signing import ed25519
 from gateway.audit.signing.ed25519 import KeyUnreadable
 from gateway.audit.signing.keys import PURPOSE, SigningKeys
@@ -76,9 +77,14 @@ async def _export_run(parts: Parts, call: Call) -> Answer:
     if not taken:
         raise run_missing(headers)
     signer = await _keys(parts).signer()
+    erased = await parts.ledger.erased(project_id, run_id)
+    logged = None
+    if signer is not None:
+        tree, head = parts.logs.of(project_id), taken[-1].stored.hash
+        logged = await prove(parts.ledger, tree, project_id, head, signer)
 
     def made() -> Export:
-        data = container.zipped(assemble(taken, signer))
+        data = container.zipped(assemble(taken, signer, erased, logged))
         return Export(
             run_id=run_id,
             name=f"{run_id}.zip",
@@ -93,23 +99,26 @@ async def _export_run(parts: Parts, call: Call) -> Answer:
 
 async def _verify(parts: Parts, call: Call) -> Answer:
     sent: Evidence = call.body
-    keys = await _known(parts, sent.public_key)
-    return Answer(await asyncio.to_thread(_checked, sent.zip, keys))
+    keys, compromised = await _known(parts, sent.public_key)
+    return Answer(await asyncio.to_thread(_checked, sent.zip, keys, compromised))
 
 
-async def _known(parts: Parts, given: str | None) -> dict[str, bytes]:
+async def _known(parts: Parts, given: str | None) -> tuple[dict[str, bytes], dict[str, str]]:
     if given is None:
-        return await _keys(parts).public_keys()
+        return await _keys(parts).public_keys(), await _keys(parts).compromised()
     try:
-        return ed25519.from_pem(given.encode())
+        return ed25519.from_pem(given.encode()), ed25519.compromised(given.encode())
     except KeyUnreadable as error:
         raise BadRequest("bad_evidence", str(error), pointer="/public_key") from error
 
 
-def _checked(zip: str, keys: dict[str, bytes]) -> Checked:
+def _checked(zip: str, keys: dict[str, bytes], compromised: dict[str, str]) -> Checked:
     try:
         return checking.check_zip(
-            base64.b64decode(zip, validate=True), keys, bytes_max=UPLOAD_BYTES
+            base64.b64decode(zip, validate=True),
+            keys,
+            bytes_max=UPLOAD_BYTES,
+            compromised=compromised,
         )
     except (binascii.Error, ValueError) as error:
         raise BadRequest("bad_evidence", "`zip` is not base64.", pointer="/zip") from error

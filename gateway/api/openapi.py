@@ -75,6 +75,10 @@ def document(operations: Sequence[Operation]) -> Json:
     }
 
 
+# What is no JSON is lines of text, and nothing more is said of it.
+_TEXT: Json = {"schema": {"type": "string"}, "examples": {"typical": {"value": ""}}}
+
+
 def _operation(operation: Operation, ref_of: Mapping[Any, Json], examples: Json) -> Json:
     described: Json = {
         "operationId": operation.id,
@@ -125,7 +129,8 @@ def _success(operation: Operation, schema: Json, examples: Json) -> Json:
             "application/json": {
                 "schema": schema,
                 "examples": {"typical": {"value": examples.get("reply", {})}},
-            }
+            },
+            **dict.fromkeys(operation.media_types, _TEXT),
         },
     }
 

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from gateway.ambient import Ambient
 from gateway.api.places import Places
+from gateway.audit.log.tree import Logs
 from gateway.checking.checker import Checker
 from gateway.checking.reporter import Reporter
 from gateway.domain.ruleset import Ruleset
@@ -44,6 +45,7 @@ class LastAppend(Struct):
 class Parts(Struct, frozen=True, kw_only=True):
     """Collaborators of the API.
 
+    `logs` are the Merkle trees of the projects' logs, as far as they were asked for.
     `authenticate` turns an authorization header into a caller, `still` the id of a key that did so
     before; both raise Unauthenticated.
     `cursor_key` is a secret that all gateways of an installation share; `stopping` is true from
@@ -64,6 +66,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     ambient: Ambient
     metrics: Metrics
     cursor_key: bytes
+    logs: Logs
     max_concurrent_checks: int = 256
     stopping: Callable[[], bool] = lambda: False
     last_append: LastAppend = field(default_factory=LastAppend)

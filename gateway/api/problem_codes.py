@@ -29,6 +29,24 @@ CODES: Final[dict[str, ProblemDoc]] = {
         "files that no export has; or the public key is no Ed25519 key in PEM form.",
         "Send the zip as it was exported, in base64.",
     ),
+    "no_signing_key": ProblemDoc(
+        "There is no signing key.",
+        409,
+        "Checkpoints are signed, and nothing can be signed before a key was made.",
+        "`checkrein audit keys create`.",
+    ),
+    "not_in_log": ProblemDoc(
+        "The log does not hold that yet.",
+        404,
+        "Its last event was recorded a moment ago, or the log is asked for at an earlier size.",
+        "Ask again, or at a later size.",
+    ),
+    "run_erased": ProblemDoc(
+        "The content of the run was erased.",
+        409,
+        "Its key was destroyed, and with it what could be read or added.",
+        "Begin another run.",
+    ),
     "export_refused": ProblemDoc(
         "The run cannot be exported.",
         409,

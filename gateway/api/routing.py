@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
 
-from gateway.api.endpoint import NOBODY, Call, Endpoint, Operation
+from gateway.api.endpoint import NOBODY, Call, Endpoint, Operation, Streamed
 from gateway.api.exchange import authorization_of, whole_body
 from gateway.api.parts import Parts
 from gateway.api.places import Places
@@ -24,6 +25,7 @@ from gateway.telemetry import logger
 
 PARAMETER_CHARS: Final = 256
 QUERY_BYTES: Final = 4096
+STREAMS_MAX: Final = 4
 
 _log = logger("api")
 _encoder: Final = msgspec.json.Encoder()
@@ -33,6 +35,7 @@ _Ask = Request[Any, Any, Any]
 def route(parts: Parts, endpoint: Endpoint, places: Places, slow: Places) -> HTTPRouteHandler:
     """The Litestar handler of one endpoint. `places` bounds how many are answered at once."""
     operation = endpoint.operation
+    streams = Places(STREAMS_MAX, "answers like this are being written")
     decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
 
     async def body_of(request: _Ask) -> Any:
@@ -45,22 +48,22 @@ def route(parts: Parts, endpoint: Endpoint, places: Places, slow: Places) -> HTT
         # What takes longer to read than a check may, is read while checks go on.
         return await asyncio.to_thread(decode, body, decoder, operation.limits)
 
-    async def handler(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def handler(request: Request[Any, Any, Any]) -> Response[Any]:
         caller = _authorize(parts, operation, request)
         path = {name: _parameter(name, sent) for name, sent in request.path_params.items()}
         query = query_of(operation, request.scope["query_string"])
         body = await body_of(request)
         call = Call(caller, path, query, body)
         if operation.scope is None:
-            return await _answer(parts, endpoint, call)
+            return await _answer(parts, endpoint, call, streams)
         with places:
-            return await _answer(parts, endpoint, call)
+            return await _answer(parts, endpoint, call, streams)
 
     return _as_route(operation, handler)
 
 
 def _as_route(
-    operation: Operation, handler: Callable[[_Ask], Awaitable[Response[bytes]]]
+    operation: Operation, handler: Callable[[_Ask], Awaitable[Response[Any]]]
 ) -> HTTPRouteHandler:
     return HTTPRouteHandler(
         operation.path.replace("}", ":str}"),
@@ -81,19 +84,34 @@ def _authorize(parts: Parts, operation: Operation, request: _Ask) -> Caller:
     return caller
 
 
-async def _answer(parts: Parts, endpoint: Endpoint, call: Call) -> Response[bytes]:
+async def _answer(parts: Parts, endpoint: Endpoint, call: Call, streams: Places) -> Response[Any]:
     try:
         answer = await endpoint.answer(parts, call)
     except StorageFailure as failure:
         _log.warning("store_away", operation=endpoint.operation.id, problem=str(failure)[:300])
         detail = "The store is away, or cannot keep up."
         raise Unavailable("unavailable", detail, retry_after=1) from failure
+    headers = {"cache-control": "no-store", **answer.headers}
+    if isinstance(answer.value, Streamed):
+        streams.refuse_when_full()
+        pieces = _held(answer.value.pieces, streams)
+        return Stream(pieces, media_type=answer.value.media_type, headers=headers, status_code=200)
     return Response(
         _encoder.encode(answer.value),
         status_code=200,
         media_type="application/json",
-        headers={"cache-control": "no-store", **answer.headers},
+        headers=headers,
     )
+
+
+async def _held(pieces: AsyncIterator[bytes], streams: Places) -> AsyncIterator[bytes]:
+    """The pieces, in a place of their own: an answer that is written for minutes takes no other's.
+
+    A store that goes away ends the connection, so that nobody takes what came for the whole.
+    """
+    with streams:
+        async for piece in pieces:
+            yield piece
 
 
 def _parameter(name: str, sent: str) -> str:

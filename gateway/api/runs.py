@@ -29,14 +29,19 @@ RunStatus = Literal[
 ]
 
 
-class RunsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Filters, all of which a run must meet; a page goes on behind `cursor` under the same ones."""
+class RunsWanted(Struct, frozen=True, forbid_unknown_fields=True):
+    """Filters, all of which a run must meet."""
 
     environment: Word | UnsetType = UNSET
     agent_id: Word | UnsetType = UNSET
     status: RunStatus | UnsetType = UNSET
     started_after: Instant | UnsetType = UNSET
     started_before: Instant | UnsetType = UNSET
+
+
+class RunsQuery(RunsWanted, frozen=True, forbid_unknown_fields=True):
+    """Filters, all of which a run must meet; a page goes on behind `cursor` under the same ones."""
+
     limit: Limit = 50
     cursor: Cursor | UnsetType = UNSET
 
@@ -47,6 +52,16 @@ class RunPage(Struct, frozen=True):
     runs: list[RunRow]
     has_more: bool
     next_cursor: str | None
+
+
+def filter_of(query: RunsWanted) -> RunFilter:
+    return RunFilter(
+        environment=query.environment or None,
+        agent_id=query.agent_id or None,
+        status=query.status or None,
+        started_after=as_recorded(query.started_after),
+        started_before=as_recorded(query.started_before),
+    )
 
 
 async def _open_run(parts: Parts, call: Call) -> Answer:
@@ -62,13 +77,7 @@ async def _end_run(parts: Parts, call: Call) -> Answer:
 
 async def _list_runs(parts: Parts, call: Call) -> Answer:
     query: RunsQuery = call.query
-    wanted = RunFilter(
-        environment=query.environment or None,
-        agent_id=query.agent_id or None,
-        status=query.status or None,
-        started_after=as_recorded(query.started_after),
-        started_before=as_recorded(query.started_before),
-    )
+    wanted = filter_of(query)
     project_id, listed = call.caller.project_id, ["runs", structs.asdict(wanted)]
     before = cursor.read(parts.cursor_key, project_id, listed, query.cursor or None)
     # One more than asked for tells whether there is another page.

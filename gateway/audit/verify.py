@@ -15,7 +15,7 @@ from gateway.audit.run_check import Problem, RunCheck
 from gateway.domain.blobs import RunKeys, run_keys
 from gateway.domain.projections import Indexed
 from gateway.domain.sealing import SealBroken
-from gateway.storage.ports import Ledger
+from gateway.storage.ports import Erased, Ledger
 
 PAGE = 500
 # The content of so many events is in memory at once.
@@ -27,7 +27,7 @@ PROBLEMS_MAX = 20
 RUNS_NAMED_MAX = 1_000
 
 OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
-Content = Literal["verified", "sealed"]
+Content = Literal["verified", "sealed", "erased"]
 
 
 class AuditedLedger(Ledger, Protocol):
@@ -41,7 +41,8 @@ class AuditedLedger(Ledger, Protocol):
 
 
 class RunReport(Struct, frozen=True):
-    """What was found in one run. `content` is `sealed` when its secret cannot be opened.
+    """What was found in one run. `content` is `sealed` when its secret cannot be opened, `erased`
+    when the record says that it was destroyed, and `erased` then says when and by whom.
 
     `unreadable` counts journal records that could not be read and stand as evidence of that.
     """
@@ -55,6 +56,7 @@ class RunReport(Struct, frozen=True):
     problem_count: int
     problems: tuple[Problem, ...]
     unreadable: int = 0
+    erased: Erased | None = None
 
     @property
     def ok(self) -> bool:
@@ -65,8 +67,8 @@ class Verification(Struct, frozen=True):
     """Of all runs. `bad` are the reports of those with problems, the first thousand of them.
 
     `twice` counts runs in which a seq was given out twice, `sealed` those whose content could
-    not be opened, `unreadable` events in whose place evidence stands; none of them is a problem of
-    the record.
+    not be opened, `erased` those of which the record says that it was destroyed, `unreadable`
+    events in whose place evidence stands; none of them is a problem of the record.
     """
 
     runs: int
@@ -76,6 +78,7 @@ class Verification(Struct, frozen=True):
     bad_runs: int
     bad: tuple[RunReport, ...]
     unreadable: int = 0
+    erased: int = 0
 
     @property
     def ok(self) -> bool:
@@ -86,18 +89,19 @@ async def verify(
     ledger: AuditedLedger, open_secret: OpenSecret | None = None, page: int = PAGE
 ) -> Verification:
     """Verify every run. Without `open_secret` the content is left sealed and not looked at."""
-    runs = events = twice = sealed = bad_runs = unreadable = 0
+    runs = events = twice = sealed = bad_runs = unreadable = erased = 0
     bad: list[RunReport] = []
     async for report in verify_runs(ledger, open_secret, page):
         runs += 1
         events += report.events
         twice += report.epochs > 1
         sealed += report.content == "sealed"
+        erased += report.content == "erased"
         bad_runs += not report.ok
         unreadable += report.unreadable
         if not report.ok and len(bad) < RUNS_NAMED_MAX:
             bad.append(report)
-    return Verification(runs, events, twice, sealed, bad_runs, tuple(bad), unreadable)
+    return Verification(runs, events, twice, sealed, bad_runs, tuple(bad), unreadable, erased)
 
 
 async def verify_runs(
@@ -124,6 +128,7 @@ async def verify_run(
         await _one_epoch(ledger, check, epoch, page)
     # The row is read before the run is seen not to have gone on meanwhile.
     row = await ledger.run(project_id, run_id)
+    erased = await ledger.erased(project_id, run_id)
     if await ledger.last_seq(project_id, run_id) == check.last_seq:
         check.compare_row(row)
     return RunReport(
@@ -132,10 +137,11 @@ async def verify_run(
         events=check.events,
         last_seq=check.last_seq,
         epochs=len(epochs),
-        content="sealed" if keys is None else "verified",
+        content="erased" if erased else "sealed" if keys is None else "verified",
         problem_count=len(check.problems),
         problems=tuple(check.problems[:PROBLEMS_MAX]),
         unreadable=check.unreadable,
+        erased=erased,
     )
 
 

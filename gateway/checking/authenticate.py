@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
@@ -45,11 +46,19 @@ class KeyCache:
     """Authenticates from memory. Empty until the first `refresh`.
 
     A header that proved its key is known again by a salted digest, which costs a fraction of taking
-    the key apart; whatever changes a key forgets all of them.
+    the key apart; whatever changes a key forgets all of them. `on_change` is called when anything
+    in Control changed: encryption keys that were destroyed are among it.
     """
 
-    def __init__(self, control: Control, pepper: bytes, ambient: Ambient) -> None:
+    def __init__(
+        self,
+        control: Control,
+        pepper: bytes,
+        ambient: Ambient,
+        on_change: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._control = control
+        self._on_change = on_change
         self._pepper = pepper
         self._ambient = ambient
         self._known: dict[str, _Known] = {}
@@ -102,6 +111,8 @@ class KeyCache:
             return False
         self._known = {record.id: _known(record) for record in await self._control.keys()}
         self._proved = {}
+        if self._on_change is not None:
+            await self._on_change()
         self._changes = changes
         return True
 

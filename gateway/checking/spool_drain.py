@@ -152,7 +152,13 @@ class SpoolDrain:
                     decision = _in_a_run_of_its_own(decision)
                     continue
                 append = _append(decision, state.last_seq == 0, self._ambient.now_ns())
-                if not isinstance(await self._journal.append(append), Refused):
+                try:
+                    outcome = await self._journal.append(append)
+                except Conflict:
+                    # Its run was erased meanwhile, and what was spooled of it goes with it.
+                    _log.error("spooled_of_an_erased_run", run_id=decision.run_id)
+                    return
+                if not isinstance(outcome, Refused):
                     self._outage.answered()
                     self._outage.draining = True
                     self._appended += 1

@@ -20,7 +20,7 @@ from gateway.domain.run_state import (
     change_of_settlement,
 )
 from gateway.domain.verdicts import RELEASED
-from gateway.errors import StorageFailure
+from gateway.errors import Conflict, StorageFailure
 from gateway.storage.ports import Append, Gather, Journal, OpenReservation, PendingApproval, Refused
 from gateway.telemetry import logger
 
@@ -99,7 +99,8 @@ class Timers:
                 if await handle(item):
                     done += 1
                     continue
-            except StorageFailure as failure:
+            # The run of one may have been erased, which is nothing to the others.
+            except (StorageFailure, Conflict) as failure:
                 self._log.warning("timer_failed", run_id=item.run_id, problem=str(failure))
             if len(self._skipped) < SKIPPED_MAX:
                 self._skipped[_key(item)] = now_ns + SKIP_NS

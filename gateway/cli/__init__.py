@@ -12,6 +12,7 @@ from gateway.cli.compare import compare
 from gateway.cli.demo import demo
 from gateway.cli.determinism import determinism
 from gateway.cli.doctor import doctor
+from gateway.cli.erase import erase
 from gateway.cli.explain import explain
 from gateway.cli.export import export
 from gateway.cli.intent import intent
@@ -63,6 +64,7 @@ COMMANDS = (
     policy,
     verify,
     export,
+    erase,
     audit,
     doctor,
     config,

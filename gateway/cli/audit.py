@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from gateway.cli import folder
 from gateway.cli.answering import answering, data_option
+from gateway.cli.checkpoint import checkpoint
 from gateway.cli.failures import ABSENT, FOUND, USAGE, Failure
 from gateway.cli.folder import with_control
 from gateway.cli.screen import Screen
@@ -17,13 +17,15 @@ from gateway.cli.settings import chosen
 if TYPE_CHECKING:
     from gateway.audit.bundle.findings import Checked
     from gateway.audit.signing.keys import SigningKey, SigningKeys
-    from gateway.config import Settings
     from gateway.wiring.stores import ControlStores
 
 
 @click.group(name="audit")
 def audit() -> None:
     """Make signing keys, and verify what was exported."""
+
+
+audit.add_command(checkpoint)
 
 
 @audit.group(name="keys")
@@ -70,10 +72,51 @@ def list_(screen: Screen, pem: bool, data: str | None) -> None:
     if screen.json:
         screen.answer(found)
     elif pem:
-        screen.say("".join(key["public_key"] for key in found).rstrip())
+        screen.say("".join(_in_file(key) for key in found).rstrip())
     else:
         rows = [(key["key_id"], key["state"], key["created_at"][:16]) for key in found]
         screen.table(("key", "state", "created"), rows)
+
+
+@signing_keys.command()
+@click.argument("key", metavar="KEY")
+@click.option(
+    "--compromised-at",
+    "at",
+    metavar="TIME",
+    required=True,
+    help="When it fell into other hands, RFC 3339: what was recorded before still verifies.",
+)
+@data_option
+@answering
+def revoke(screen: Screen, key: str, at: str, data: str | None) -> None:
+    """End a key that others may have. One that signs is replaced; give the new list to verifiers.
+
+    Example: checkrein audit keys revoke 3f0c...e1 --compromised-at 2026-11-20T08:00:00Z
+    """
+    from gateway.ambient import SystemAmbient
+    from gateway.audit.signing.keys import KeyExists, NoSigningKey
+
+    since = _utc(at)
+
+    async def work(stores: ControlStores) -> SigningKey:
+        keys, ambient = _keys(stores), SystemAmbient()
+        revoked = await keys.revoke(ambient, key, since)
+        if await keys.signer() is None:
+            await keys.rotate(ambient)
+        return revoked
+
+    try:
+        revoked = _as_dict(with_control(chosen(data), work))
+    except KeyExists as error:
+        raise Failure(str(error), "checkrein audit keys list", FOUND) from error
+    except NoSigningKey as error:
+        raise Failure(str(error), "checkrein audit keys list", ABSENT) from error
+    if screen.json:
+        screen.answer(revoked)
+        return
+    screen.progress(f"Key {key} is revoked as of {since}. Give verifiers the list again:")
+    screen.say("checkrein audit keys list --pem")
 
 
 @audit.command()
@@ -114,10 +157,12 @@ def _checked(export: Path, public_key: Path, artifacts: Path | None) -> Checked:
     from gateway.audit.signing import ed25519
 
     try:
-        keys = ed25519.from_pem(public_key.read_bytes())
+        given = public_key.read_bytes()
+        keys, since = ed25519.from_pem(given), ed25519.compromised(given)
         if export.is_dir():
-            return checking.check_files(container.read_folder(export), keys, artifacts)
-        return checking.check_zip(export.read_bytes(), keys, artifacts)
+            files = container.read_folder(export)
+            return checking.check_files(files, keys, artifacts, since)
+        return checking.check_zip(export.read_bytes(), keys, artifacts, compromised=since)
     except OSError as error:
         text = f"{error.filename} cannot be read: {error.strerror}."
         raise Failure(text, "name a file that is there", ABSENT) from error
@@ -138,6 +183,13 @@ def _tell(screen: Screen, checked: Checked) -> None:
             for each in checked.findings
         ]
         screen.table(("seq", "kind", "place", "what is wrong"), rows)
+    if checked.compromised_at:
+        screen.say(f"    Its key was compromised at {checked.compromised_at}.", "yellow")
+    if checked.log_size is not None:
+        screen.say(f"    The run is in its project's log of {checked.log_size:,} events.")
+    if checked.erased:
+        at, what = checked.erased.get("at"), checked.erased.get("what")
+        screen.say(f"    Its content was erased at {at} (a {what}): the events still verify.")
     if checked.artifacts:
         screen.table(("artifact", "state"), sorted(checked.artifacts.items()))
 
@@ -170,78 +222,34 @@ def _keys(stores: ControlStores) -> SigningKeys:
     return SigningKeys(stores.control, sealing.derive(stores.master, PURPOSE))
 
 
+def _in_file(key: dict[str, Any]) -> str:
+    from gateway.audit.signing import ed25519
+
+    said = key["compromised_at"]
+    pem: str = key["public_key"]
+    return pem if said is None else ed25519.statement(key["key_id"], said) + pem
+
+
+def _utc(text: str) -> str:
+    from datetime import UTC, datetime
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise Failure(f"{text} is no time.", "--compromised-at 2026-11-20T08:00:00Z", USAGE)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def _as_dict(key: SigningKey) -> dict[str, Any]:
     from gateway.audit.signing import ed25519
 
     return {
         "key_id": key.key_id,
         "number": key.number,
-        "state": "active" if key.active else "retired",
+        "state": "active" if key.active else "compromised" if key.compromised_at else "retired",
         "created_at": key.created_at,
         "public_key": ed25519.pem(key.public),
+        "compromised_at": key.compromised_at,
     }
-
-
-@audit.command()
-@click.option(
-    "--witness",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="A folder elsewhere: hold the log against every checkpoint there, then add this one.",
-)
-@data_option
-@answering
-def checkpoint(screen: Screen, witness: Path | None, data: str | None) -> int:
-    """Sign how the log stands, and prove that it goes on from what a witness saw.
-
-    Exits with 1 when events that a witness saw are gone or were changed.
-
-    Example: checkrein audit checkpoint --witness /mnt/elsewhere
-    """
-    import asyncio
-
-    note, size, gone, strays = asyncio.run(_checkpoint(chosen(data), witness))
-    ok = not gone and not strays
-    if screen.json:
-        told = {"ok": ok, "size": size, "gone": gone, "strays": strays, "note": note}
-        screen.answer(told)
-        return 0 if ok else FOUND
-    if strays:
-        screen.say(f"failed  {strays:,} hashes of log and events have no counterpart.", "red")
-        return FOUND
-    if gone:
-        screen.say(f"failed  The log does not go on from what was seen at {gone}.", "red")
-        return FOUND
-    screen.say(note.rstrip())
-    return 0
-
-
-async def _checkpoint(settings: Settings, witness: Path | None) -> tuple[str, int, list[int], int]:
-    """The signed note, the log's size, the sizes at which it is not what it was, its strays."""
-    from gateway.audit.log import checkpoint as notes
-    from gateway.audit.log import file_witness
-    from gateway.audit.log.growing import checkpoint_now
-    from gateway.audit.signing.keys import PURPOSE, SigningKeys
-
-    if settings.on_servers:
-        text = "The log is kept by embedded stores only, so far."
-        raise Failure(text, "checkrein audit checkpoint --data DIR", FOUND)
-    async with folder.record(settings) as stores:
-        project_id = await stores.control.project(folder.PROJECT)
-        keys = SigningKeys(stores.control, stores.keyring.derived(PURPOSE))
-        signer = await keys.signer()
-        if signer is None:
-            raise Failure("There is no signing key.", "checkrein audit keys create", ABSENT)
-        origin = notes.origin_of(project_id)
-        known = await keys.public_keys()
-        try:
-            older = file_witness.seen(witness, origin, known) if witness else []
-        except notes.NoteBroken as error:
-            raise Failure(str(error), "look at the witness: it was touched", FOUND) from error
-        ledger: Any = stores.ledger
-        now, gone = await checkpoint_now(ledger, project_id, older)
-        strays: int = await ledger.strays(project_id)
-        note = notes.sign(now, signer)
-        if witness and not gone and not strays:
-            file_witness.push(witness, note, now.size)
-    return note.decode(), now.size, [each.size for each in gone], strays

@@ -75,6 +75,8 @@ def _from_stores(run_id: str, data: str | None, *, content: bool) -> dict[str, b
 
     from gateway.audit.bundle.assembling import assemble
     from gateway.audit.bundle.reading import take_run
+    from gateway.audit.log.proving import prove
+    from gateway.audit.log.tree import LogTree
     from gateway.audit.signing.keys import PURPOSE, SigningKeys
 
     async def read() -> dict[str, bytes]:
@@ -83,7 +85,13 @@ def _from_stores(run_id: str, data: str | None, *, content: bool) -> dict[str, b
             secret = stores.keyring.run_secret
             keys = SigningKeys(stores.control, stores.keyring.derived(PURPOSE))
             taken = await take_run(stores.ledger, secret, project_id, run_id, content=content)
-            return assemble(taken, await keys.signer())
+            erased = await stores.ledger.erased(project_id, run_id)
+            signer, logged = await keys.signer(), None
+            if signer is not None:
+                tree = LogTree(stores.ledger, project_id)
+                head = taken[-1].stored.hash
+                logged = await prove(stores.ledger, tree, project_id, head, signer)
+            return assemble(taken, signer, erased, logged)
 
     return asyncio.run(read())
 

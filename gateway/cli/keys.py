@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.wiring.stores import ControlStores
 
 SCOPES = ("check", "read")
+ADMIN = "admin"
 DAY_NS = 86_400 * 1_000_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -37,9 +38,9 @@ def keys() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(SCOPES),
+    type=click.Choice((*SCOPES, ADMIN)),
     default=SCOPES,
-    help="What the key may do; can be given twice. Default: both.",
+    help="What the key may do; can be given again. Default: check and read.",
 )
 @click.option("--agent", metavar="ID", help="Bind the key to one agent.")
 @click.option("--expires", metavar="DAYS", type=click.IntRange(1, 3650), help="Days it is valid.")

@@ -56,6 +56,8 @@ def _tell(screen: Screen, found: Verification) -> None:
         screen.say(f"failed  {found.bad_runs:,} of {counted} are not as they were recorded.", "red")
     if found.sealed:
         screen.say(f"    {found.sealed:,} runs could not be opened: their keys were destroyed.")
+    if found.erased:
+        screen.say(f"    {found.erased:,} runs were erased: their content is gone, as recorded.")
     if found.unreadable:
         said = "journal records could not be read; their digests are recorded."
         screen.say(f"    {found.unreadable:,} {said}")

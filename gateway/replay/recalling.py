@@ -48,15 +48,18 @@ class Recalling:
     async def run(
         self, project_id: str, run_id: str
     ) -> tuple[RunState, bytes, dict[str, ActionRecord]] | None:
-        """A run folded from all its events: state, wrapped secret, actions in order."""
+        """A run folded from all its events: state, wrapped secret, actions in order.
+
+        The secret is empty when it was destroyed: the run is known, and nothing can follow.
+        """
         secret = await self._ledger.secret(project_id, run_id)
         folded = await self._fold(project_id, run_id)
-        if folded is None or secret is None:
+        if folded is None:
             return None
         # Where a seq was given out twice, the chain goes on behind the newest of them, which need
         # not have the highest seq.
         folded.state.last_seq = await self._ledger.last_seq(project_id, run_id)
-        return folded.state, secret, folded.actions
+        return folded.state, secret or b"", folded.actions
 
     async def knows(self, project_id: str, decision_id: str) -> bool:
         """Whether a decision is recorded, in the journal or the ledger. Raises StorageFailure;

@@ -47,7 +47,9 @@ async def work(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
             beside.append(asyncio.create_task(_maintain(worker.maintain)))
         collect_seldom()
         try:
-            await record_until_told(worker.recorder, worker.auditor, lambda: on_ready(Ready(url)))
+            await record_until_told(
+                worker.recorder, worker.auditor, lambda: on_ready(Ready(url)), worker.grower
+            )
         finally:
             scraped.should_exit = True
             for task in beside[1:]:

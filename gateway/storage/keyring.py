@@ -10,13 +10,14 @@ Destroying a wrapped key therefore erases everything below it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import Struct
 
 from gateway.domain import sealing
 from gateway.domain.sealing import SealBroken
-from gateway.errors import ConfigInvalid
+from gateway.errors import ConfigInvalid, Conflict
 from gateway.storage.ports import Control
 
 OPENED_MAX = 4096
@@ -39,6 +40,19 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Wrapped)
 
 
+OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
+
+
+async def opened_secret(open_secret: OpenSecret, project_id: str, wrapped: bytes) -> bytes:
+    """The secret of a run that goes on. Raises SealBroken, or Conflict when it was destroyed."""
+    try:
+        if wrapped:
+            return await open_secret(project_id, wrapped)
+    except KeyMissing:
+        pass
+    raise Conflict("run_erased", "The content of this run was erased: nothing can follow in it.")
+
+
 class Keyring:
     """Opens and makes keys. Nothing waits once the project's and the subject's key are known."""
 
@@ -58,6 +72,10 @@ class Keyring:
                 "Give the gateway the key it was first started with."
             ) from error
 
+    def forget(self) -> None:
+        """Let go of every key in memory: one of them may have been destroyed by somebody else."""
+        self._opened.clear()
+
     def derived(self, purpose: str) -> bytes:
         """A key of the installation for one purpose, from the master key."""
         return sealing.derive(self._master, purpose)
@@ -76,6 +94,19 @@ class Keyring:
             raise SealBroken("a run's wrapped secret cannot be read") from error
         if parts.version != 1:
             raise SealBroken(f"a wrapped secret of version {parts.version}, this release reads 1")
+        places = ((project_id, parts.subject), (project_id, None))
+        remembered = any(place in self._opened for place in places)
+        try:
+            return await self._unwrapped(project_id, parts)
+        except SealBroken:
+            if not remembered:
+                raise
+            # A key that was destroyed is made anew by whoever needs it first.
+            for place in places:
+                self._opened.pop(place, None)
+            return await self._unwrapped(project_id, parts)
+
+    async def _unwrapped(self, project_id: str, parts: _Wrapped) -> bytes:
         key = await self._key(project_id, parts.subject, make=False)
         return sealing.unwrap(key, parts.sealed, _run_aad(project_id))
 

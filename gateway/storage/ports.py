@@ -209,6 +209,21 @@ class Journal(Protocol):
 
     async def figures(self) -> JournalFigures: ...
 
+    async def erase(self, project_id: str, run_ids: Sequence[str]) -> None:
+        """Destroy the wrapped secrets of these runs here, too: nothing is appended to them again.
+
+        An append to one raises Conflict `run_erased`.
+        """
+        ...
+
+    def forget_keys(self) -> None:
+        """Let go of every content key in memory; those that still exist are opened again."""
+        ...
+
+    async def scrub(self) -> Sequence[str]:
+        """Wipe what the files still hold of destroyed secrets; say where copies stay, if any."""
+        ...
+
     async def close(self) -> None:
         """Flush what is queued, then stop."""
         ...
@@ -360,6 +375,17 @@ class FeedPage(Struct, frozen=True):
     events: list[Fed]
 
 
+ErasedWhat = Literal["run", "subject", "project"]
+
+
+class Erased(Struct, frozen=True):
+    """That a run's content was erased: when, with what, and by which API key or command."""
+
+    at: str
+    what: ErasedWhat
+    by: str
+
+
 class Ledger(Protocol):
     """The lasting record: append-only, one hash chain for each run, and projections of it."""
 
@@ -405,6 +431,28 @@ class Ledger(Protocol):
         """The run's wrapped secret, None when it was destroyed or never came."""
         ...
 
+    async def erased(self, project_id: str, run_id: str) -> Erased | None:
+        """That and when the run's secret was destroyed, None when it was not."""
+        ...
+
+    async def to_erase(
+        self, project_id: str, user_id: str | None, after: str, limit: int
+    ) -> Sequence[str]:
+        """Runs, of this user where one is given, whose secret is still there: by id, from `after`
+        on."""
+        ...
+
+    async def erase(self, project_id: str, run_ids: Sequence[str], erased: Erased) -> int:
+        """Destroy the wrapped secrets of these runs for good; return of how many.
+
+        No secret ever takes the place of one that was destroyed. Chain and content stay.
+        """
+        ...
+
+    async def scrub(self) -> Sequence[str]:
+        """Wipe what the files still hold of destroyed secrets; say where copies stay, if any."""
+        ...
+
     async def run(self, project_id: str, run_id: str) -> Mapping[str, Any] | None:
         """The run's projection."""
         ...
@@ -437,6 +485,22 @@ class Ledger(Protocol):
         ...
 
     async def last_seq(self, project_id: str, run_id: str) -> int: ...
+
+    async def leaves(self, project_id: str, after: int, limit: int) -> Sequence[bytes]:
+        """The project's log from place `after` on: hashes of its events in commit order."""
+        ...
+
+    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Where these hashes stand in the project's log, those that do."""
+        ...
+
+    async def strays(self, project_id: str) -> int:
+        """How many hashes stand in the project's log or with an event, and not in both."""
+        ...
+
+    async def grow(self) -> int:
+        """Give places in the log to what was recorded; return to how many batches."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -483,6 +547,10 @@ class Control(Protocol):
         """A number that differs whenever keys or projects changed."""
         ...
 
+    async def erasures(self) -> int:
+        """A number that differs whenever keys of content were destroyed; `changes` differs too."""
+        ...
+
     async def project(self, name: str) -> str:
         """The id of the project of that name, made when it is new."""
         ...
@@ -491,6 +559,17 @@ class Control(Protocol):
 
     async def put_wrapped_key(self, project_id: str, subject: str | None, wrapped: bytes) -> bytes:
         """Store the first one and return it; later ones are ignored, and the first returned."""
+        ...
+
+    async def destroy_keys(self, project_id: str, subject: str | None) -> int:
+        """Destroy a subject's key, or all keys of a project; return how many. Counts as a change.
+
+        A key that is needed again is made anew, and opens nothing that was sealed before.
+        """
+        ...
+
+    async def scrub(self) -> Sequence[str]:
+        """Wipe what the files still hold of destroyed keys; say where copies stay, if any."""
         ...
 
     async def save_version(

@@ -13,6 +13,7 @@ from gateway.api.app import build
 from gateway.api.exchange import App
 from gateway.api.parts import Parts
 from gateway.assessing.canary_watch import CanaryWatch
+from gateway.audit.log.tree import Logs
 from gateway.checking.authenticate import KeyCache, pepper
 from gateway.checking.checker import Checker
 from gateway.checking.context_memory import ContextMemory
@@ -31,6 +32,7 @@ from gateway.wiring.backend import backend
 from gateway.wiring.engine import engine_of
 from gateway.wiring.intent import opened_assessor
 from gateway.wiring.reexecute import re_executor
+from gateway.wiring.stores import GatewayStores
 
 PROJECT = "default"
 # Live checks ask the same evaluator and the same assessor, and do not wait behind many.
@@ -60,6 +62,25 @@ class Stopping(Struct):
 
     def __call__(self) -> bool:
         return self.now
+
+
+class Forgetting:
+    """Lets go of content keys in memory when any were destroyed, by whichever gateway.
+
+    Not at other changes: those in memory are what checks go on with while Control is away.
+    """
+
+    def __init__(self, stores: GatewayStores) -> None:
+        self._stores = stores
+        self._seen: int | None = None
+
+    async def __call__(self) -> None:
+        erasures = await self._stores.control.erasures()
+        if erasures != self._seen:
+            # The keyring first: what is opened again must not come from it.
+            self._stores.keyring.forget()
+            self._stores.journal.forget_keys()
+        self._seen = erasures
 
 
 @asynccontextmanager
@@ -94,7 +115,7 @@ async def open_gateway(
             on_reload=lambda outcome: counted.policy_reloads.labels(outcome).inc(),
         )
         await rulebook.reload()
-        keys = KeyCache(stores.control, pepper(stores.master), world)
+        keys = KeyCache(stores.control, pepper(stores.master), world, Forgetting(stores))
         await keys.refresh()
         spool = FileSpool(
             Path(settings.spool or Path(settings.data) / "spool"),
@@ -149,6 +170,7 @@ async def open_gateway(
             rejudging=rejudging,
             ambient=world,
             metrics=counted,
+            logs=Logs(stores.ledger),
             cursor_key=sealing.derive(stores.master, "cursors"),
             max_concurrent_checks=settings.max_concurrent_checks,
             stopping=stopping or Stopping(),

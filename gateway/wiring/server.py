@@ -82,6 +82,7 @@ async def worker_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[W
             drain=drain,
             ledger=record.ledger,
             maintain=record.ledger.maintain,
+            grow=record.ledger.grow,
             batch=BATCH,
             at_once=AT_ONCE,
             gathering_seconds=GATHERING_SECONDS,

@@ -28,6 +28,7 @@ class WorkerStores(Struct, frozen=True, kw_only=True):
     """The stores of a worker, which alone writes the ledger.
 
     `maintain` makes room ahead in the ledger, where that is anybody's work; call it now and then.
+    `grow` gives places in the projects' logs to what was recorded, where that is a step of its own.
     `batch` is how many records it pays to claim at once, `at_once` how many to store in one go, and
     `gathering_seconds` how long it pays to let them gather under traffic.
     """
@@ -36,6 +37,7 @@ class WorkerStores(Struct, frozen=True, kw_only=True):
     drain: Drain
     ledger: AuditedLedger
     maintain: Callable[[], Awaitable[object]] | None = None
+    grow: Callable[[], Awaitable[int]] | None = None
     batch: int = BATCH
     at_once: int = AT_ONCE
     gathering_seconds: float = 0.0

@@ -11,6 +11,7 @@ from gateway.ambient import SystemAmbient
 from gateway.config import Settings
 from gateway.wiring.backend import backend
 from gateway.worker.auditing import Auditor
+from gateway.worker.growing import Grower
 from gateway.worker.recorder import Recorder
 
 
@@ -20,6 +21,7 @@ class Worker(Struct, frozen=True):
     recorder: Recorder
     auditor: Auditor
     maintain: Callable[[], Awaitable[object]] | None
+    grower: Grower | None = None
 
 
 @asynccontextmanager
@@ -38,4 +40,5 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
             gathering_seconds=stores.gathering_seconds,
         )
         auditor = Auditor(stores.ledger, secret, recorder.figures)
-        yield Worker(recorder, auditor, stores.maintain)
+        grower = Grower(stores.grow) if stores.grow else None
+        yield Worker(recorder, auditor, stores.maintain, grower)

@@ -24,6 +24,7 @@ import msgspec
 from gateway.errors import StorageFailure
 from gateway.telemetry import logger
 from gateway.worker.auditing import Auditor
+from gateway.worker.growing import Grower
 from gateway.worker.recorder import Figures, Recorder
 
 REPORT_SECONDS = 1.0
@@ -35,7 +36,10 @@ _log = logger("worker")
 
 
 async def record_until_told(
-    recorder: Recorder, auditor: Auditor | None = None, on_ready: Callable[[], None] | None = None
+    recorder: Recorder,
+    auditor: Auditor | None = None,
+    on_ready: Callable[[], None] | None = None,
+    grower: Grower | None = None,
 ) -> None:
     """Record, and verify beside it, until SIGTERM or the end of stdin.
 
@@ -54,18 +58,17 @@ async def record_until_told(
         on_ready()
     reports = _Reports(recorder)
     reporting = asyncio.create_task(reports.run())
-    auditing = asyncio.create_task(auditor.run(stop)) if auditor else None
+    beside = [asyncio.create_task(each.run(stop)) for each in (auditor, grower) if each]
     try:
         await recorder.run(stop)
         await recorder.drain(math.inf if orphaned.is_set() else DRAIN_SECONDS)
     except StorageFailure as failure:
         _log.error("records_left_in_journal", problem=str(failure))
     finally:
-        for task in (reporting, auditing):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        for task in (reporting, *beside):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         reports.write()
 
 

@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from gateway.api.openapi import EXAMPLES
+from gateway.audit.signing.keys import PURPOSE, SigningKeys
 from tests.api.live import json, live_gateway
 from tests.servers.models import Said, models
 
@@ -107,6 +108,9 @@ def capture() -> dict[str, Any]:
         live.client() as client,
     ):
         provider.always(NOW)
+        parts = live.gateway.parts
+        keys = SigningKeys(parts.control, parts.keyring.derived(PURPOSE))
+        live.run(keys.create(parts.ambient))
         return _capture(client)
 
 
@@ -162,8 +166,13 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
         taken[named]["body"] = {"zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}
     taken["exportRun"]["reply"] = {**exported, "zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}
     get("listRuns", "/v1/runs")
+    get("exportRuns", "/v1/exports/runs?format=json")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")
+    get("getLogCheckpoint", "/v1/audit/log/checkpoint")
+    get("getLogConsistency", "/v1/audit/log/consistency?before=2")
+    get("getLogInclusion", "/v1/runs/{run_id}/inclusion", run_id=RUN)
+    post("erase", "/v1/erasures", {"what": "run", "id": RUN})
     get("getIntentReport", "/v1/intent/report")
     post("previewIntent", "/v1/intent/preview", {"side_effect": "payment", "threshold": 0.9})
     post("calibrateIntent", "/v1/intent/calibrate", {"side_effect": "payment", "budget": 0.01})

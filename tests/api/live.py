@@ -60,14 +60,15 @@ data: {}
 """
 # By name: project, environment, scopes, the ends of its time, the agent it is bound to.
 KEYS = {
-    "full": ("acme", "production", ("check", "read"), None, None, None),
+    "full": ("acme", "production", ("check", "read", "admin"), None, None, None),
     "check": ("acme", "production", ("check",), None, None, None),
     "read": ("acme", "production", ("read",), None, None, None),
+    "admin": ("acme", "production", ("admin",), None, None, None),
     "staging": ("acme", "staging", ("check", "read"), None, None, None),
     "bound": ("acme", "production", ("check", "read"), None, None, "support-bot"),
     "expired": ("acme", "production", ("check", "read"), "2020-01-01T00:00:00Z", None, None),
     "revoked": ("acme", "production", ("check", "read"), None, "2020-01-01T00:00:00Z", None),
-    "other": ("globex", "production", ("check", "read"), None, None, None),
+    "other": ("globex", "production", ("check", "read", "admin"), None, None, None),
 }
 
 

@@ -112,7 +112,8 @@ def test_what_another_project_is_told_holds_nothing_of_ours(
     """S1: lists and replies of one project are free of the others' ids and names."""
     response = _ask(live, operation_id, live.keys["other"], owned)
 
-    assert response.status_code == 200
+    # Nothing is signed here, and a run that is named is none of theirs.
+    assert response.status_code in (200, 404, 409)
     for secret in (*owned.values(), "secret-agent"):
         assert secret not in response.text
 

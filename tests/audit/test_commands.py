@@ -71,6 +71,37 @@ def test_what_an_older_key_signed_verifies_after_a_rotation(data, tmp_path):
     assert [each["state"] for each in listed] == ["retired", "active"]
 
 
+def test_a_compromised_key_vouches_for_what_was_recorded_before_and_for_nothing_since(
+    data, tmp_path
+):
+    """A5."""
+    made = checkrein("audit", "keys", "create", "--json", "--data", data, cwd=tmp_path).json
+    checkrein("export", "a run", "--data", data, "--out", "old.zip", cwd=tmp_path)
+    revoking = ("audit", "keys", "revoke", made["key_id"], "--compromised-at")
+    wrong = checkrein(*revoking, "yesterday", "--data", data, cwd=tmp_path)
+    done = checkrein(*revoking, "2100-01-01T00:00:00+01:00", "--data", data, cwd=tmp_path)
+    again = checkrein(*revoking, "2001-01-01T00:00:00Z", "--data", data, cwd=tmp_path)
+    checkrein("export", "a run", "--data", data, "--out", "new.zip", cwd=tmp_path)
+    pem = checkrein("audit", "keys", "list", "--pem", "--data", data, cwd=tmp_path).out
+    listed = checkrein("audit", "keys", "list", "--json", "--data", data, cwd=tmp_path).json
+    verified = {}
+    for since in ("2099-12-31T23:00:00.000000Z", "2001-01-01T00:00:00Z"):
+        (tmp_path / "keys.pem").write_text(pem.replace("2099-12-31T23:00:00.000000Z", since))
+        verified[since] = checkrein(
+            "audit", "verify", "old.zip", "--public-key", "keys.pem", "--json", cwd=tmp_path
+        ).json
+    other = checkrein(
+        "audit", "verify", "new.zip", "--public-key", "keys.pem", "--json", cwd=tmp_path
+    ).json
+
+    assert (wrong.code, done.code, again.code) == (2, 0, 1)
+    assert [each["state"] for each in listed] == ["compromised", "active"]
+    before, after = verified.values()
+    assert (before["ok"], before["compromised_at"]) == (True, "2099-12-31T23:00:00.000000Z")
+    assert (after["ok"], [each["kind"] for each in after["findings"]]) == (False, ["signature"])
+    assert (other["ok"], other["signed_by"]) == (True, listed[1]["key_id"])
+
+
 def test_a_private_key_is_in_no_file_and_no_answer(data, tmp_path):
     """The database holds it sealed under the master key; another master key does not open it."""
     from gateway.audit.signing.keys import PURPOSE
@@ -150,6 +181,23 @@ def test_a_witness_sees_a_log_that_was_cut_or_changed(data, tmp_path):
     ]
     assert [each.code for each in found] == [1, 1]
     assert [each.json["gone"] for each in found] == [[4], [4]]
+
+
+def test_a_repository_and_an_address_are_told_of_checkpoints(data, tmp_path):
+    """A2: a witness that does not answer is no witness."""
+    import subprocess
+
+    checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    subprocess.run(["git", "init", "-q", str(tmp_path / "seen")], check=True)
+    told = ("audit", "checkpoint", "--git", "seen", "--data", data)
+    first = checkrein(*told, cwd=tmp_path)
+    away = checkrein(*told, "--webhook", "http://127.0.0.1:9/add-checkpoint", cwd=tmp_path)
+    log = subprocess.run(
+        ["git", "-C", str(tmp_path / "seen"), "log", "--format=%s"], capture_output=True, check=True
+    )
+
+    assert (first.code, away.code) == (0, 5), first.err
+    assert log.stdout.decode().split("\n") == ["Checkpoint 4", ""]
 
 
 def test_events_that_are_not_those_of_the_log_are_found(data, tmp_path):

@@ -14,6 +14,7 @@ from gateway.audit.tables.rows import FIELDS, rows
 from gateway.audit.tables.writing import Format, cell, written
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
 from gateway.storage.ports import RunFilter
+from tests.api.live import live_gateway
 from tests.audit.exported import recorded
 from tests.ledger import events
 from tests.ledger.events import PROJECT
@@ -72,3 +73,34 @@ async def test_memory_does_not_grow_with_the_runs(tmp_path: Path):
     await ledger.close()
 
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_runs_are_exported_over_http_as_the_list_filters_them(tmp_path):
+    """S3-32."""
+    with live_gateway(tmp_path) as live, live.client() as client:
+        for name in ("=1+1", "other"):
+            run = {"id": name, "name": name, "agent_id": f"bot {name}"}
+            for tool in ("files.read", "files.delete"):
+                body = {"run": run, "action": {"tool": tool, "arguments": {}}}
+                client.post("/v1/check-action", json=body).raise_for_status()
+            client.get(f"/v1/runs/{name}").raise_for_status()
+        csv_ = client.get("/v1/exports/runs", params={"format": "csv"})
+        lines = client.get("/v1/exports/runs", params={"agent_id": "bot other"})
+        array = client.get("/v1/exports/runs", params={"format": "json"})
+        none = client.get("/v1/exports/runs", params={"format": "json", "status": "halted"})
+        wrong = client.get("/v1/exports/runs", params={"format": "xlsx"})
+        with live.client("other") as stranger:
+            theirs = stranger.get("/v1/exports/runs", params={"format": "json"})
+
+    table = list(csv.DictReader(io.StringIO(csv_.text)))
+    assert [each["row"] for each in table] == ["run", "action", "action"] * 2
+    assert "'=1+1" in [each["name"] for each in table]
+    assert [json.loads(line)["row"] for line in lines.text.splitlines()] == [
+        "run",
+        "action",
+        "action",
+    ]
+    assert len(array.json()) == 6
+    assert none.json() == theirs.json() == []
+    assert wrong.status_code == 400
+    assert csv_.headers["content-type"].startswith("text/csv")

@@ -399,6 +399,24 @@ async def test_a_run_of_somebody_else_is_left_alone(spooling):
     assert place[1] == "production"
 
 
+async def test_what_was_spooled_of_an_erased_run_goes_with_it_and_keeps_nobody_waiting(spooling):
+    """N9."""
+    gone = await spooling.check(run={"id": "gone"})
+    with journal_away(spooling):
+        for number in range(3):
+            await spooling.check(run={"id": f"away {number}"})
+        spooled = await spooling.check(run={"id": "gone"})
+        last = await spooling.check(run={"id": "kept"})
+    await spooling.journal.erase("prj_1", [gone.run_id])
+
+    assert await drained(spooling) >= 2
+
+    assert await drained(spooling) == 0
+    event = event_of_decision(spooled.decision_id)
+    assert await spooling.journal.locate("prj_1", event) is None
+    assert (await recorded(spooling, last))[1].decision_id == last.decision_id
+
+
 async def test_an_approval_that_was_asked_for_meanwhile_is_there_afterwards(spooling):
     spooling.always("require_approval")
     with journal_away(spooling):

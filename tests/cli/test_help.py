@@ -54,6 +54,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("re-execute",),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
         *("serve", "work", "migrate", "watch"),
+        *("erase run", "erase subject", "erase project", "erase scrub", "audit keys revoke"),
         *(
             "intent report",
             "intent preview",

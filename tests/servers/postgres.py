@@ -52,7 +52,7 @@ EMPTY = """
     TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run,
         checkrein.action, checkrein.approval, checkrein.feed, checkrein.feed_end,
         checkrein.project, checkrein.api_key,
-        checkrein.wrapped_key, checkrein.policy_version RESTART IDENTITY;
+        checkrein.wrapped_key, checkrein.policy_version, checkrein.leaves RESTART IDENTITY;
 """
 _numbers = itertools.count(1)
 

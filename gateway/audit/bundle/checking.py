@@ -17,12 +17,16 @@ from gateway.audit.bundle.events_check import Read, read_events
 from gateway.audit.bundle.findings import Checked, Findings
 from gateway.audit.bundle.openings_check import shown_content
 from gateway.audit.bundle.receipt import Told
+from gateway.audit.log import proving
+from gateway.audit.log.checkpoint import NoteBroken
+from gateway.audit.log.merkle import ProofWrong
 from gateway.audit.signing import dsse
 from gateway.audit.signing.dsse import EnvelopeBroken
-from gateway.audit.signing.ed25519 import PublicKeys
+from gateway.audit.signing.ed25519 import Compromised, PublicKeys
 from gateway.domain import canonical
 
 Json = dict[str, Any]
+NONE: Compromised = {}
 
 
 def check_zip(
@@ -30,11 +34,15 @@ def check_zip(
     keys: PublicKeys,
     artifacts_in: Path | None = None,
     bytes_max: int = names.BYTES_MAX,
+    compromised: Compromised = NONE,
 ) -> Checked:
-    """Verify a zip. Raises ContainerRefused when it is no export at all."""
+    """Verify a zip. Raises ContainerRefused when it is no export at all.
+
+    A key that was `compromised` vouches for what was recorded before, and for nothing since.
+    """
     files = container.unzipped(data, bytes_max)
     findings = Findings()
-    checked = _check(files, keys, artifacts_in, findings)
+    checked = _check(files, keys, artifacts_in, findings, compromised)
     if not container.is_plain(data, files):
         findings.add("container", "zip", "is not the zip that an export of these files is")
         return _outcome(findings, checked)
@@ -42,14 +50,21 @@ def check_zip(
 
 
 def check_files(
-    files: Mapping[str, bytes], keys: PublicKeys, artifacts_in: Path | None = None
+    files: Mapping[str, bytes],
+    keys: PublicKeys,
+    artifacts_in: Path | None = None,
+    compromised: Compromised = NONE,
 ) -> Checked:
     """Verify the files of an export, by their names."""
-    return _check(files, keys, artifacts_in, Findings())
+    return _check(files, keys, artifacts_in, Findings(), compromised)
 
 
 def _check(
-    files: Mapping[str, bytes], keys: PublicKeys, artifacts_in: Path | None, findings: Findings
+    files: Mapping[str, bytes],
+    keys: PublicKeys,
+    artifacts_in: Path | None,
+    findings: Findings,
+    compromised: Compromised,
 ) -> Checked:
     signed_by = _signature(files, keys, findings)
     claimed = _claimed(files, findings)
@@ -61,9 +76,15 @@ def _check(
         _receipt(files, claimed, told, findings)
     elif not read:
         findings.add("container", names.REPLAY, "holds no events")
+    since = compromised.get(signed_by or "")
+    if since is not None:
+        _in_time(told, since, findings)
+    logged = _log(files, told, keys, findings)
     hashed = artifacts.check(claimed, artifacts_in, findings) if artifacts_in else {}
     run_id = told[0].event.run_id if told else None
-    found = Checked(False, run_id, len(read), signed_by, 0, (), hashed)
+    found = Checked(
+        False, run_id, len(read), signed_by, 0, (), hashed, erased_of(claimed), logged, since
+    )
     return _outcome(findings, found)
 
 
@@ -106,6 +127,13 @@ def _claimed(files: Mapping[str, bytes], findings: Findings) -> Json:
     return found
 
 
+def erased_of(claimed: Json) -> Json | None:
+    """What the receipt says of an erasure: the one thing in it that events do not show."""
+    content = claimed.get("content")
+    erased = content.get("erased") if isinstance(content, dict) else None
+    return erased if isinstance(erased, dict) else None
+
+
 def _hashes(claimed: Json) -> list[str]:
     """The hashes of the events as the receipt lists them."""
     chained = claimed.get("chain")
@@ -135,6 +163,35 @@ def _told(read: list[Read], files: Mapping[str, bytes], findings: Findings) -> l
     ]
 
 
+def _in_time(told: list[Told], since: str, findings: Findings) -> None:
+    """Every event must be from before its key was compromised. Whoever has the key can write any
+    time, so only a checkpoint that a witness saw before proves it; this finds the careless."""
+    last = max((each.event.recorded_at for each in told), default=None)
+    if last is None or _instant(last) >= _instant(since):
+        detail = f"was made with a key that was compromised at {since}"
+        findings.add("signature", names.SIGNATURE, detail)
+
+
+def _instant(text: str) -> str:
+    """Times in UTC compare as text once they have the same number of digits."""
+    whole, _, part = text.removesuffix("Z").partition(".")
+    return f"{whole}.{part:0<9}"
+
+
+def _log(
+    files: Mapping[str, bytes], told: list[Told], keys: PublicKeys, findings: Findings
+) -> int | None:
+    """The size of the log that holds the run, None where the export does not say."""
+    if names.LOG not in files or not told:
+        return None
+    last = told[-1]
+    try:
+        return proving.check(files[names.LOG], last.event.project_id, last.hash, keys).size
+    except (ProofWrong, NoteBroken) as error:
+        findings.add("log", names.LOG, str(error))
+        return None
+
+
 def _receipt(
     files: Mapping[str, bytes], claimed: Json, told: list[Told], findings: Findings
 ) -> None:
@@ -145,7 +202,7 @@ def _receipt(
     signature = claimed.get("signature")
     key_id = signature.get("key_id") if isinstance(signature, dict) else None
     try:
-        wanted = receipt.of_run(told, rest, key_id)
+        wanted = receipt.with_files(receipt.of_run(told, erased_of(claimed)), rest, key_id)
     except (msgspec.MsgspecError, AttributeError, TypeError, ValueError) as error:
         findings.add("receipt", names.RECEIPT, f"does not follow from these events: {error}")
         return

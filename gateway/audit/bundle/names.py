@@ -10,10 +10,11 @@ RECEIPT: Final = "RECEIPT.json"
 REPLAY: Final = "REPLAY.jsonl"
 OPENINGS: Final = "OPENINGS.jsonl"
 RECIPE: Final = "VERIFY.md"
+LOG: Final = "LOG.json"
 SIGNATURE: Final = "SIGNATURE.json"
 BLOBS: Final = "blobs/"
 
-FIXED: Final = frozenset({SUMMARY, RECEIPT, REPLAY, OPENINGS, RECIPE, SIGNATURE})
+FIXED: Final = frozenset({SUMMARY, RECEIPT, REPLAY, OPENINGS, RECIPE, LOG, SIGNATURE})
 # Those that the receipt lists; it cannot list itself, nor the signature over it.
 ALWAYS: Final = frozenset({SUMMARY, REPLAY, OPENINGS, RECIPE})
 

@@ -6,6 +6,7 @@ record that was changed would vouch for the change.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -21,7 +22,7 @@ from gateway.errors import CheckreinError
 from gateway.storage.ports import Ledger, StoredEvent
 
 PAGE = 500
-OPENED_AT_ONCE = 32
+OPENED_AT_ONCE = 128
 
 OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
 
@@ -96,11 +97,14 @@ def _in_order(
 ) -> list[tuple[Event, StoredEvent]]:
     pairs = [(_decoded(each, place), each) for place, each in enumerate(stored)]
     pairs.sort(key=lambda pair: (pair[0].epoch, pair[0].seq))
-    broken = chain.first_break(chain.genesis(project_id, run_id), [each for _, each in pairs])
-    if broken is not None:
-        raise ExportRefused(
-            f"Event {pairs[broken][0].seq} is not what was recorded, so nothing is signed."
-        )
+    before = chain.genesis(project_id, run_id)
+    for event, each in pairs:
+        # The event was read from the record already, so its `prev_hash` need not be again.
+        if event.prev_hash != before or hashlib.sha256(each.record).hexdigest() != each.hash:
+            raise ExportRefused(
+                f"Event {event.seq} is not what was recorded, so nothing is signed."
+            )
+        before = each.hash
     return pairs
 
 
@@ -123,9 +127,10 @@ def _parts(
             opened = blobs.open_part(keys, event.project_id, event.run_id, key, data)
         except SealBroken as error:
             raise ExportRefused(f"{name} of event {event.seq} was changed.") from error
-        if sealing.commitment(keys.secret, event.id, name, opened) != event.blobs.get(name):
+        opening = sealing.opening(keys.secret, event.id, name)
+        if sealing.opened_commitment(opening, opened) != event.blobs.get(name):
             raise ExportRefused(f"{name} of event {event.seq} is not what was committed to.")
-        found.append(Part(name, sealing.opening(keys.secret, event.id, name), opened))
+        found.append(Part(name, opening, opened))
     return tuple(found)
 
 

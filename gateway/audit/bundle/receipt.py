@@ -34,18 +34,25 @@ class Told(Struct, frozen=True):
     shown: Shown
 
 
-def of_run(told: Sequence[Told], files: Mapping[str, bytes], key_id: str | None) -> Json:
-    """The receipt. `files` are all others of the export; `key_id` is that of what will sign."""
+class _Known(Struct, frozen=True):
+    """What is told, with the event's body read."""
+
+    told: Told
+    body: Any
+
+
+def of_run(told: Sequence[Told], erased: Json | None = None) -> Json:
+    """The receipt but for its files. `erased` is what the record says of an erasure."""
+    known = [_Known(each, projections.open_body(each.event)) for each in told]
     first, last = told[0].event, told[-1].event
-    row = _row(told)
-    replay_digest = _digests(files)
+    row = _row(known)
     return {
         "schema": SCHEMA,
         "version": VERSION,
         "project_id": first.project_id,
         "run_id": first.run_id,
         "run": msgspec.to_builtins(row),
-        "by": _by(told, row),
+        "by": _by(known, row),
         "events": {
             "count": len(told),
             "last_seq": max(each.event.seq for each in told),
@@ -65,9 +72,16 @@ def of_run(told: Sequence[Told], files: Mapping[str, bytes], key_id: str | None)
             "last_recorded_at": last.recorded_at,
             "ended_at": row.ended_at,
         },
-        **_what(told),
-        "content": _content(told),
-        "files": replay_digest,
+        **_what(known),
+        "content": _content(told, erased),
+    }
+
+
+def with_files(receipt: Json, files: Mapping[str, bytes], key_id: str | None) -> Json:
+    """The whole receipt. `files` are all others of the export; `key_id` is of what will sign."""
+    return {
+        **receipt,
+        "files": _digests(files),
         "signature": {
             "algorithm": ALGORITHM,
             "state": "unsigned" if key_id is None else "signed",
@@ -94,46 +108,44 @@ def joined(told: Told) -> dict[str, bytes]:
         return {}
 
 
-def _row(told: Sequence[Told]) -> RunRow:
+def _row(known: Sequence[_Known]) -> RunRow:
     row: RunRow | None = None
     amounts: dict[str, FrameAmount | None] = {}
-    for each in told:
-        body = projections.open_body(each.event)
-        if isinstance(body, DecisionBody):
-            amounts[body.decision_id] = projections.counted_amount(body)
-        row = projections.run_after(row, each.event, body, amounts.get)
+    for each in known:
+        if isinstance(each.body, DecisionBody):
+            amounts[each.body.decision_id] = projections.counted_amount(each.body)
+        row = projections.run_after(row, each.told.event, each.body, amounts.get)
     assert row is not None
     return row
 
 
-def _by(told: Sequence[Told], row: RunRow) -> Json:
+def _by(known: Sequence[_Known], row: RunRow) -> Json:
+    decisions = [each.body for each in known if isinstance(each.body, DecisionBody)]
     return {
         "agent_id": row.agent_id,
         "user_id": row.user_id,
-        "actors": dict(sorted(Counter(each.event.actor for each in told).items())),
-        "policies": sorted({each.policy_digest for each in _decisions(told)}),
-        "engines": sorted(
-            {f"{each.engine.name} {each.engine.version}" for each in _decisions(told)}
-        ),
+        "actors": dict(sorted(Counter(each.told.event.actor for each in known).items())),
+        "policies": sorted({each.policy_digest for each in decisions}),
+        "engines": sorted({f"{each.engine.name} {each.engine.version}" for each in decisions}),
     }
 
 
-def _what(told: Sequence[Told]) -> Json:
+def _what(known: Sequence[_Known]) -> Json:
     actions, verification, artifacts, models = [], [], [], []
-    for each in told:
-        event = each.event
+    for each in known:
+        event = each.told.event
         if event.type == "decision":
-            actions.append(_action(event))
+            actions.append(_action(event, each.body))
         elif event.type == "result":
-            actions.append(_result(event))
+            actions.append(_result(event, each.body))
         elif event.type == "verification":
-            verification.append(_named(each, ("status",)))
+            verification.append(_named(each.told, ("status",)))
         elif event.type == "artifact":
-            artifacts.append(_named(each, ("digest", "size", "media_type")))
+            artifacts.append(_named(each.told, ("digest", "size", "media_type")))
         elif event.type == "model_call":
             models.append(
                 _named(
-                    each,
+                    each.told,
                     ("provider", "prompt_version", "usage", "cost", "duration_ns"),
                     named=False,
                 )
@@ -146,8 +158,7 @@ def _what(told: Sequence[Told]) -> Json:
     }
 
 
-def _action(event: Event) -> Json:
-    body: DecisionBody = projections.open_body(event)
+def _action(event: Event, body: DecisionBody) -> Json:
     return {
         "seq": event.seq,
         "at": event.occurred_at,
@@ -164,8 +175,7 @@ def _action(event: Event) -> Json:
     }
 
 
-def _result(event: Event) -> Json:
-    body: ResultBody = projections.open_body(event)
+def _result(event: Event, body: ResultBody) -> Json:
     return {
         "seq": event.seq,
         "at": event.occurred_at,
@@ -195,14 +205,11 @@ def _object(data: bytes | msgspec.Raw) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def _decisions(told: Sequence[Told]) -> list[DecisionBody]:
-    return [projections.open_body(each.event) for each in told if each.event.type == "decision"]
-
-
-def _content(told: Sequence[Told]) -> Json:
+def _content(told: Sequence[Told], erased: Json | None) -> Json:
     committed = sum(len(each.event.blobs) for each in told)
     shown = sum(len(each.shown) for each in told)
-    return {"committed": committed, "shown": shown, "not_shown": committed - shown}
+    found: Json = {"committed": committed, "shown": shown, "not_shown": committed - shown}
+    return found if erased is None else {**found, "erased": erased}
 
 
 def _digests(files: Mapping[str, bytes]) -> Json:

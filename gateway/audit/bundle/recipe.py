@@ -9,7 +9,7 @@ here; a key that came with the export proves nothing):
 
     checkrein audit verify FOLDER_OR_ZIP --public-key KEY.pem
 
-Without it, in six steps. SHA-256 and hexadecimal digits throughout.
+Without it, in seven steps. SHA-256 and hexadecimal digits throughout.
 
 1. `SIGNATURE.json` is a DSSE envelope. Decode `payload` from base64: these are the bytes of
    `RECEIPT.json`, no more and no less. The signature (`signatures[0].sig`, base64) is Ed25519 over
@@ -28,8 +28,14 @@ Without it, in six steps. SHA-256 and hexadecimal digits throughout.
 5. Content is in `blobs/`, named by its hash. A line of `OPENINGS.jsonl` says which part of which
    event a blob is: HMAC-SHA256 with the key `opening` over the blob is what that event's `blobs`
    holds under the part's name. Parts without a line are not shown or were erased; their
-   commitments stay in the chain.
-6. Everything else in the receipt follows from the events. Artifacts it names by digest can be
+   commitments stay in the chain. That a run was erased stands in `content.erased` of the receipt.
+6. `LOG.json`, where there is one, shows that the run is in its project's log. `checkpoint` is a
+   signed note: origin, size and root (base64) of the log, an empty line, and a line with the
+   signature: base64 of 4 bytes and an Ed25519 signature over the three lines. The leaf is SHA-256
+   of a zero byte and the 32 bytes of `chain.head`; `proof` leads from place `index` to the root as
+   RFC 9162, section 2.1.3.2, says. Each event holds the hash before it, so the last one speaks for
+   all. Hold size and root against what a witness has seen: a log that was cut or forked differs.
+7. Everything else in the receipt follows from the events. Artifacts it names by digest can be
    hashed again: `checkrein audit verify ... --artifacts FOLDER`.
 """
 

@@ -28,6 +28,7 @@ def of_receipt(receipt: dict[str, Any]) -> bytes:
         f"- Content: {content['shown']} of {content['committed']} parts shown",
         f"- Actions: {run['actions']}, {run['blocked']} stopped, {run['warned']} with a warning",
         f"- Put to a person: {run['approvals']}; failed: {run['errors']}",
+        *_erased(content.get("erased")),
         "",
     ]
     decided = [each for each in receipt["actions"] if "verdict" in each]
@@ -48,6 +49,13 @@ def of_receipt(receipt: dict[str, Any]) -> bytes:
     lines += _table("What it made", ("seq", "artifact", "digest"), rows)
     lines += ["How to check all of this: VERIFY.md.", ""]
     return "\n".join(lines).encode("utf-8", "replace")
+
+
+def _erased(erased: dict[str, Any] | None) -> list[str]:
+    if erased is None:
+        return []
+    said = ", ".join(_safe(str(erased.get(name))) for name in ("at", "what", "by"))
+    return [f"- Content erased: {said}"]
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[list[str]]) -> list[str]:

@@ -14,6 +14,9 @@ from msgspec import Struct
 EMPTY = hashlib.sha256(b"").digest()
 HASH_BYTES = 32
 
+# Leaves from the first to before the second.
+Range = tuple[int, int]
+
 
 class ProofWrong(ValueError):
     """The proof does not show what it is said to."""
@@ -61,10 +64,15 @@ def extended(frontier: Frontier, leaves: Sequence[bytes]) -> Frontier:
     return Frontier(size, tuple(peaks))
 
 
+def inclusion_ranges(index: int, size: int) -> list[Range]:
+    """RFC 9162, 2.1.3.1: the ranges of leaves whose roots lead from leaf `index` to the root."""
+    assert 0 <= index < size
+    return _path(index, 0, size)
+
+
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """RFC 9162, 2.1.3.1: what is needed to get from leaf `index` to the root."""
-    assert 0 <= index < len(leaves)
-    return _path(leaves, index, 0, len(leaves))
+    """The roots themselves."""
+    return [root(leaves[begin:end]) for begin, end in inclusion_ranges(index, len(leaves))]
 
 
 def check_inclusion(
@@ -88,10 +96,16 @@ def check_inclusion(
         raise ProofWrong("the proof does not lead to the root")
 
 
+def consistency_ranges(before: int, size: int) -> list[Range]:
+    """RFC 9162, 2.1.4.1: the ranges of leaves whose roots show that the tree of the first `before`
+    leaves is how this one began."""
+    assert 0 < before <= size
+    return _subproof(before, 0, size, whole=True)
+
+
 def consistency_proof(leaves: Sequence[bytes], before: int) -> list[bytes]:
-    """RFC 9162, 2.1.4.1: that the tree of the first `before` leaves is how this one began."""
-    assert 0 < before <= len(leaves)
-    return _subproof(leaves, before, 0, len(leaves), whole=True)
+    """The roots themselves."""
+    return [root(leaves[begin:end]) for begin, end in consistency_ranges(before, len(leaves))]
 
 
 def check_consistency(
@@ -132,28 +146,24 @@ def _both(before: int, size: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
     return old, new
 
 
-def _path(leaves: Sequence[bytes], index: int, begin: int, end: int) -> list[bytes]:
+def _path(index: int, begin: int, end: int) -> list[Range]:
     if end - begin == 1:
         return []
-    middle = begin + _split(end - begin)
+    middle = begin + split(end - begin)
     if index < middle:
-        return [*_path(leaves, index, begin, middle), root(leaves[middle:end])]
-    return [*_path(leaves, index, middle, end), root(leaves[begin:middle])]
+        return [*_path(index, begin, middle), (middle, end)]
+    return [*_path(index, middle, end), (begin, middle)]
 
 
-def _subproof(
-    leaves: Sequence[bytes], before: int, begin: int, end: int, *, whole: bool
-) -> list[bytes]:
+def _subproof(before: int, begin: int, end: int, *, whole: bool) -> list[Range]:
     if before == end:
-        return [] if whole else [root(leaves[begin:end])]
-    middle = begin + _split(end - begin)
+        return [] if whole else [(begin, end)]
+    middle = begin + split(end - begin)
     if before <= middle:
-        left = _subproof(leaves, before, begin, middle, whole=whole)
-        return [*left, root(leaves[middle:end])]
-    right = _subproof(leaves, before, middle, end, whole=False)
-    return [*right, root(leaves[begin:middle])]
+        return [*_subproof(before, begin, middle, whole=whole), (middle, end)]
+    return [*_subproof(before, middle, end, whole=False), (begin, middle)]
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """The largest power of two below `size`: where RFC 9162 divides a tree."""
     return 1 << ((size - 1).bit_length() - 1)

@@ -24,8 +24,16 @@ _PEM = re.compile(
     rb"-----BEGIN PUBLIC KEY-----[A-Za-z0-9+/=\s]{1,1000}-----END PUBLIC KEY-----", re.ASCII
 )
 
+_COMPROMISED = re.compile(
+    r"checkrein-key ([0-9a-f]{32}) compromised-at "
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)",
+    re.ASCII,
+)
+
 # Public keys by their ids, raw.
 PublicKeys = Mapping[str, bytes]
+# When a key fell into other hands, by its id, RFC 3339 in UTC: what was recorded before holds.
+Compromised = Mapping[str, str]
 
 
 class KeyUnreadable(CheckreinError):
@@ -98,6 +106,28 @@ def from_pem(text: bytes) -> dict[str, bytes]:
         found[key_id(public)] = public
     if not found:
         raise KeyUnreadable("There is no public key in PEM form in the file.")
+    return found
+
+
+def statement(id: str, at: str) -> str:
+    """What a file of keys says of a compromised one, on a line of its own outside of PEM blocks."""
+    return f"checkrein-key {id} compromised-at {at}\n"
+
+
+def compromised(text: bytes) -> dict[str, str]:
+    """What a file of keys says of those that were compromised; of a key said twice the earlier.
+
+    Raises KeyUnreadable when such a line cannot be read: what was meant must not be passed over.
+    """
+    found: dict[str, str] = {}
+    for line in text.decode("ascii", "replace").splitlines():
+        if not line.startswith("checkrein-key"):
+            continue
+        said = _COMPROMISED.fullmatch(line.rstrip())
+        if said is None:
+            raise KeyUnreadable("A line `checkrein-key` in the file of keys cannot be read.")
+        key, at = said.groups()
+        found[key] = min(at, found.get(key, at))
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from gateway.ambient import Ambient
 from gateway.errors import StorageFailure
+from gateway.storage.embedded import erasing
 from gateway.storage.embedded.connections import open_writer
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.ports import KeyRecord
@@ -35,12 +36,16 @@ EXPIRE_KEY = """
 """
 CHANGED = "UPDATE change SET number = number + 1"
 CHANGES = "SELECT number FROM change"
+ERASED = "UPDATE change SET number = number + 1, erasures = erasures + 1"
+ERASURES = "SELECT erasures FROM change"
 PROJECT = "SELECT id FROM project WHERE name = ?"
 ADD_PROJECT = "INSERT INTO project (id, name) VALUES (?, ?)"
 WRAPPED = "SELECT wrapped FROM wrapped_key WHERE project_id = ? AND subject = ?"
 ADD_WRAPPED = """
     INSERT INTO wrapped_key (project_id, subject, wrapped) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 """
+DESTROY = "DELETE FROM wrapped_key WHERE project_id = ? AND subject = ?"
+DESTROY_ALL = "DELETE FROM wrapped_key WHERE project_id = ?"
 ADD_VERSION = """
     INSERT INTO policy_version (digest, commit_id, saved_at, files) VALUES (?, ?, ?, ?)
     ON CONFLICT DO NOTHING
@@ -113,6 +118,9 @@ class EmbeddedControl:
     async def changes(self) -> int:
         return int((await self._read(CHANGES))[0][0])
 
+    async def erasures(self) -> int:
+        return int((await self._read(ERASURES))[0][0])
+
     async def project(self, name: str) -> str:
         def work(db: sqlite3.Connection) -> str:
             found = db.execute(PROJECT, (name,)).fetchall()
@@ -137,6 +145,23 @@ class EmbeddedControl:
             return bytes(db.execute(WRAPPED, place).fetchall()[0][0])
 
         return await self._write(work)
+
+    async def destroy_keys(self, project_id: str, subject: str | None) -> int:
+        assert project_id
+
+        def work(db: sqlite3.Connection) -> int:
+            db.execute("PRAGMA secure_delete = ON")
+            if subject is None:
+                count = db.execute(DESTROY_ALL, (project_id,)).rowcount
+            else:
+                count = db.execute(DESTROY, (project_id, _subject(subject))).rowcount
+            db.execute(ERASED)
+            return count
+
+        return await self._write(work)
+
+    async def scrub(self) -> Sequence[str]:
+        return await self._call(lambda: erasing.scrub_file(self._path))
 
     async def save_version(
         self, digest: str, files: Mapping[str, str], commit: str | None, at: str

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct, field
@@ -138,6 +139,22 @@ class HotRuns:
     def clear(self) -> None:
         """Forget what may never have reached the disk."""
         self._runs.clear()
+
+    def erase(self, keys: Iterable[Key]) -> None:
+        """These runs have no secret any more."""
+        for key in keys:
+            hot = self._runs.get(key)
+            if hot is not None:
+                hot.wrapped, hot.content_key = b"", None
+                if hot.reloaded is not None:
+                    hot.reloaded = msgspec.structs.replace(hot.reloaded, wrapped_secret=b"")
+
+    def forget_keys(self) -> None:
+        for hot in self._runs.values():
+            hot.content_key = None
+            if not hot.known:
+                # Nothing is sealed with it yet; the key that wrapped it may be gone.
+                hot.wrapped = None
 
     def _upwards(self, key: Key, parent_run_id: str | None) -> list[Key]:
         """The run and those above it, as far as they can be read without waiting.

@@ -20,6 +20,7 @@ from gateway.ambient import Ambient
 from gateway.domain.run_state import ActionRecord
 from gateway.errors import StorageFailure
 from gateway.storage import record
+from gateway.storage.embedded import erasing
 from gateway.storage.embedded import journal_rows as rows
 from gateway.storage.embedded.admission import refusal
 from gateway.storage.embedded.connections import open_reader, open_writer
@@ -73,6 +74,7 @@ class EmbeddedJournal:
             self._reader = open_reader(path)
         except sqlite3.Error as error:
             raise StorageFailure(f"{path.name}: {error}") from error
+        self._path = path
         self._ambient = ambient
         self._runs = HotRuns(self._reader, hot_runs_max)
         self._reservations = Reservations(self._reader)
@@ -226,6 +228,19 @@ class EmbeddedJournal:
             self._figures = JournalFigures(waiting or 0, max(0.0, age), "fsync", self._unreadable)
             self._figures_until = now + FIGURES_SECONDS
         return self._figures
+
+    async def erase(self, project_id: str, run_ids: Sequence[str]) -> None:
+        keys = [(project_id, run_id) for run_id in run_ids]
+        self._runs.erase(keys)
+        await self._writer.run(lambda db: db.executemany(rows.ERASE_RUN, keys))
+        # One may have been read from the disk meanwhile.
+        self._runs.erase(keys)
+
+    def forget_keys(self) -> None:
+        self._runs.forget_keys()
+
+    async def scrub(self) -> Sequence[str]:
+        return await asyncio.to_thread(erasing.scrub_file, self._path)
 
     async def close(self) -> None:
         await self._writer.close()

@@ -44,6 +44,9 @@ ADD_COUNTER = """
         min(9007199254740991, total + excluded.total))
 """
 
+# The row may be written meanwhile by an append that was admitted before; it leaves the secret.
+ERASE_RUN = "UPDATE run SET secret = x'' WHERE project_id = ? AND run_id = ?"
+
 SELECT_RUN = """
     SELECT environment, state, secret, last_seq, last_row FROM run
     WHERE project_id = ? AND run_id = ?

@@ -13,13 +13,13 @@ import msgspec
 
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.embedded import ledger_across, ledger_feed, ledger_reads
+from gateway.storage.embedded import erasing, ledger_across, ledger_feed, ledger_reads
 from gateway.storage.embedded.connections import open_reader, open_writer
 from gateway.storage.embedded.ledger_writes import write_slice
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.embedded.readers import Readers
 from gateway.storage.embedded.writer import Writer
-from gateway.storage.ports import FeedPage, Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Erased, FeedPage, Found, Persist, RunFilter, StoredEvent
 from gateway.telemetry import logger
 
 _log = logger("ledger")
@@ -113,6 +113,21 @@ class EmbeddedLedger:
     async def secret(self, project_id: str, run_id: str) -> bytes | None:
         return await self._readers.read(ledger_reads.secret, project_id, run_id)
 
+    async def erased(self, project_id: str, run_id: str) -> Erased | None:
+        return await self._readers.read(erasing.erased, project_id, run_id)
+
+    async def to_erase(
+        self, project_id: str, user_id: str | None, after: str, limit: int
+    ) -> Sequence[str]:
+        return await self._readers.read(erasing.to_erase, project_id, user_id, after, limit)
+
+    async def erase(self, project_id: str, run_ids: Sequence[str], erased: Erased) -> int:
+        """On a connection of its own: it is the gateway that erases, and the worker that writes."""
+        return await asyncio.to_thread(erasing.erase, self._path, project_id, run_ids, erased)
+
+    async def scrub(self) -> Sequence[str]:
+        return await asyncio.to_thread(erasing.scrub_secrets, self._path)
+
     async def run(self, project_id: str, run_id: str) -> Mapping[str, Any] | None:
         row = await self._readers.read(ledger_reads.run, project_id, run_id)
         return None if row is None else msgspec.structs.asdict(row)
@@ -145,6 +160,14 @@ class EmbeddedLedger:
     async def leaves(self, project_id: str, after: int, limit: int) -> Sequence[bytes]:
         """The hashes of a project's events in commit order: the leaves of its Merkle tree."""
         return await self._readers.read(ledger_reads.leaves, project_id, after, limit)
+
+    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Where these hashes stand in the log, those that do."""
+        return await self._readers.read(ledger_reads.places, project_id, hashes)
+
+    async def grow(self) -> int:
+        """Nothing to do: here the log grows with each event."""
+        return 0
 
     async def strays(self, project_id: str) -> int:
         """How many hashes stand in the project's log or with an event, and not in both."""

@@ -62,7 +62,7 @@ def _with_parts(
     connection: sqlite3.Connection, project_id: str, rows: Iterable[Any], part: str
 ) -> list[Found]:
     found = [
-        Found(run_id, ledger_rows.stored_event(*stored), wrapped, (at, decision_id or ""))
+        Found(run_id, ledger_rows.stored_event(*stored), wrapped or None, (at, decision_id or ""))
         for run_id, *stored, wrapped, at, decision_id in rows
     ]
     wanted = [(each, key) for each in found if (key := each.stored.blob_keys.get(part)) is not None]

@@ -49,6 +49,7 @@ ALL_RUNS = """
     SELECT project_id, run_id FROM event
     UNION SELECT project_id, run_id FROM run ORDER BY project_id, run_id
 """
+PLACES = "SELECT hash, place FROM leaf WHERE project_id = ? AND hash IN ({marks})"
 LEAVES = "SELECT hash FROM leaf WHERE project_id = ? AND place >= ? ORDER BY place LIMIT ?"
 # Hashes that are in the log alone, and those of events alone; one statement sees one moment.
 STRAYS = """
@@ -113,7 +114,7 @@ def blobs(
 
 def secret(connection: sqlite3.Connection, project_id: str, run_id: str) -> bytes | None:
     found = connection.execute(WRAPPED, (project_id, run_id)).fetchone()
-    return None if found is None else bytes(found[0])
+    return bytes(found[0]) if found is not None and found[0] else None
 
 
 def run(connection: sqlite3.Connection, project_id: str, run_id: str) -> RunRow | None:
@@ -165,6 +166,18 @@ def all_runs(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 def leaves(connection: sqlite3.Connection, project_id: str, after: int, limit: int) -> list[bytes]:
     """The hashes of a project's events in commit order, from place `after` on."""
     return [bytes(digest) for (digest,) in connection.execute(LEAVES, (project_id, after, limit))]
+
+
+def places(
+    connection: sqlite3.Connection, project_id: str, hashes: Sequence[bytes]
+) -> dict[bytes, int]:
+    """Where these hashes stand in the project's log: a pass over it for some hundred of them."""
+    found: dict[bytes, int] = {}
+    for at in range(0, len(hashes), BLOBS_AT_ONCE):
+        some = hashes[at : at + BLOBS_AT_ONCE]
+        statement = PLACES.format(marks=", ".join("?" * len(some)))
+        found.update(connection.execute(statement, (project_id, *some)))
+    return found
 
 
 def strays(connection: sqlite3.Connection, project_id: str) -> int:

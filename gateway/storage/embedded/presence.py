@@ -12,7 +12,7 @@ from gateway.domain import sealing
 from gateway.errors import StorageFailure
 from gateway.storage.embedded.eviction import Eviction
 from gateway.storage.embedded.hot_runs import UNREADABLE, HotRun, HotRuns, Key
-from gateway.storage.keyring import Keyring
+from gateway.storage.keyring import Keyring, opened_secret
 from gateway.storage.ports import Append, Reloaded
 
 ROUNDS_MAX = 100
@@ -66,7 +66,7 @@ class Presence:
             return hot.content_key
         project_id = hot.state.project_id
         if hot.wrapped is not None:
-            secret = await self._keyring.run_secret(project_id, hot.wrapped)
+            secret = await opened_secret(self._keyring.run_secret, project_id, hot.wrapped)
             hot.content_key = sealing.content_key(secret)
             return hot.content_key
         secret = sealing.new_secret()

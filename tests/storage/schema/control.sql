@@ -14,7 +14,7 @@ CREATE TABLE api_key (
 CREATE TABLE change (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     number INTEGER NOT NULL
-) STRICT;
+, erasures INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE migration (name TEXT PRIMARY KEY, digest TEXT NOT NULL);
 

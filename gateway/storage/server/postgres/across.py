@@ -105,7 +105,7 @@ async def _with_parts(
         Found(
             text_of(run_id),
             ledger_rows.stored_event(*stored),
-            wrapped,
+            wrapped or None,
             (text_of(at), text_of(decision_id) or ""),
         )
         for run_id, _, *stored, wrapped, at, decision_id in rows

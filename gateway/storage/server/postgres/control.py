@@ -32,12 +32,14 @@ ADD_KEY = """
 REVOKE_KEY = "SELECT checkrein.revoke_key($1, $2)"
 EXPIRE_KEY = "SELECT checkrein.expire_key($1, $2)"
 CHANGES = "SELECT number FROM checkrein.change"
+ERASURES = "SELECT erasures FROM checkrein.change"
 PROJECT = "SELECT checkrein.project_named($1, $2)"
 WRAPPED = "SELECT wrapped FROM checkrein.wrapped_key WHERE project_id = $1 AND subject = $2"
 ADD_WRAPPED = """
     INSERT INTO checkrein.wrapped_key (project_id, subject, wrapped) VALUES ($1, $2, $3)
     ON CONFLICT DO NOTHING
 """
+DESTROY_KEYS = "SELECT checkrein.destroy_keys($1, $2)"
 ADD_VERSION = """
     INSERT INTO checkrein.policy_version (digest, commit_id, saved_at, files)
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
@@ -101,6 +103,9 @@ class PostgresControl:
     async def changes(self) -> int:
         return int(await self._value(CHANGES))
 
+    async def erasures(self) -> int:
+        return int(await self._value(ERASURES))
+
     async def project(self, name: str) -> str:
         found: str = await self._value(PROJECT, stored_text(name), self._ambient.new_id("prj"))
         return found
@@ -116,6 +121,15 @@ class PostgresControl:
         async with self._database.tenant(owner) as connection:
             await connection.execute(ADD_WRAPPED, owner, _subject(subject), wrapped)
             return bytes(await connection.fetchval(WRAPPED, owner, _subject(subject)))
+
+    async def destroy_keys(self, project_id: str, subject: str | None) -> int:
+        whose = None if subject is None else _subject(subject)
+        async with self._database.tenant(project_id) as connection:
+            return int(await connection.fetchval(DESTROY_KEYS, project_id, whose))
+
+    async def scrub(self) -> Sequence[str]:
+        """A gateway may not write tables anew: the ledger says what is left to do."""
+        return ()
 
     async def save_version(
         self, digest: str, files: Mapping[str, str], commit: str | None, at: str

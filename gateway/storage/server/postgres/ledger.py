@@ -11,8 +11,9 @@ import msgspec
 
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.ports import FeedPage, Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Erased, FeedPage, Found, Persist, RunFilter, StoredEvent
 from gateway.storage.server.postgres import across as ledger_across
+from gateway.storage.server.postgres import erasing, log
 from gateway.storage.server.postgres import feed as ledger_feed
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres.database import (
@@ -152,6 +153,47 @@ class PostgresLedger:
     async def secret(self, project_id: str, run_id: str) -> bytes | None:
         async with self._database.tenant(project_id) as connection:
             return await ledger_reads.secret(connection, project_id, run_id)
+
+    async def erased(self, project_id: str, run_id: str) -> Erased | None:
+        async with self._database.tenant(project_id) as connection:
+            return await erasing.erased(connection, project_id, run_id)
+
+    async def to_erase(
+        self, project_id: str, user_id: str | None, after: str, limit: int
+    ) -> Sequence[str]:
+        async with self._database.tenant(project_id) as connection:
+            return await erasing.to_erase(connection, project_id, user_id, after, limit)
+
+    async def erase(self, project_id: str, run_ids: Sequence[str], erased: Erased) -> int:
+        async with self._database.tenant(project_id) as connection:
+            return await erasing.erase(connection, project_id, run_ids, erased)
+
+    async def scrub(self) -> Sequence[str]:
+        """A gateway may not: it says what is left to do."""
+        return erasing.REMAINS
+
+    async def leaves(self, project_id: str, after: int, limit: int) -> Sequence[bytes]:
+        """The hashes of a project's events in commit order: the leaves of its Merkle tree."""
+        async with self._database.tenant(project_id) as connection:
+            return await log.leaves(connection, project_id, after, limit)
+
+    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
+        """Where these hashes stand in the log, those that do."""
+        async with self._database.tenant(project_id) as connection:
+            return await log.places(connection, project_id, hashes)
+
+    async def strays(self, project_id: str) -> int:
+        """How many hashes stand in the project's log or with an event, and not in both."""
+        async with self._database.tenant(project_id) as connection:
+            return await log.strays(connection, project_id)
+
+    async def grow(self) -> int:
+        """Give places in the log to what was recorded; return to how many batches.
+
+        Only a worker does, and only one at a time: the others return at once.
+        """
+        async with self._database.across() as connection:
+            return await log.grow(connection)
 
     async def run(self, project_id: str, run_id: str) -> Mapping[str, Any] | None:
         async with self._database.tenant(project_id) as connection:

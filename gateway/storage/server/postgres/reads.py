@@ -168,7 +168,7 @@ async def blobs(
 
 async def secret(connection: Connection, project_id: str, run_id: str) -> bytes | None:
     found: bytes | None = await connection.fetchval(WRAPPED, *_asked(project_id, run_id))
-    return found
+    return found or None
 
 
 async def run(connection: Connection, project_id: str, run_id: str) -> RunRow | None:

@@ -27,7 +27,7 @@ from gateway.domain.projections import (
 )
 from gateway.errors import EventRefused, StorageFailure
 from gateway.storage.ports import Persist
-from gateway.storage.server.postgres import feed
+from gateway.storage.server.postgres import feed, log
 from gateway.storage.server.postgres import rows as ledger_rows
 from gateway.storage.server.postgres.batch import (
     Head,
@@ -192,6 +192,9 @@ async def _write(
     stored = await connection.fetchval(INSERT_EVENTS, *runs, *columns(rows, 13))
     if stored != len(rows):
         raise Contended("Another worker recorded the same run at the same time.")
+    await log.add(
+        connection, [(each.event.project_id, bytes.fromhex(each.hash)) for each in linked]
+    )
     stored_parts = {number: kept.of(at, known.heads.get(at)) for at, number in numbers.items()}
     blobs = _blob_rows(linked, numbers, stored_parts)
     if blobs:

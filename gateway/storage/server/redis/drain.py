@@ -126,6 +126,7 @@ class RedisDrain:
     async def secrets(self, runs: set[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
         keys = list(runs)
         found = await asyncio.gather(*(self._secret(key) for key in keys))
+        # An empty one was destroyed.
         return {key: secret for key, secret in zip(keys, found, strict=True) if secret}
 
     async def close(self) -> None:

@@ -227,6 +227,18 @@ local function bring(keys, args)
   return 1
 end
 
+-- Destroy a run's wrapped secret. KEYS: log. ARGV: place, new version. 1 done, 0 not here.
+local function erase(keys, args)
+  local base, id = string.sub(keys[1], 1, -4), args[1]
+  if redis.call('EXISTS', base .. 'run:' .. id) == 0 then
+    -- A gateway that read it in the ledger before must read it again.
+    redis.call('SET', base .. 'gone:' .. id, 'gone:' .. args[2], 'EX', 86400)
+    return 0
+  end
+  redis.call('HSET', base .. 'run:' .. id, 'w', '', 'v', args[2])
+  return 1
+end
+
 -- A run below registers its partition with a run above it. KEYS: log of the run above.
 -- ARGV: place of the run above, partition below, seconds to remember it.
 -- {version or '', scalars, '1' when halted, token of a halt under way or '', its age}
@@ -510,6 +522,7 @@ register('disown', disown, {'allow-oom'})
 register('evict', evict, {'allow-oom'})
 register('tidy', tidy, {'allow-oom'})
 register('unhalt', unhalt, {'allow-oom'})
+register('erase', erase, {'allow-oom'})
 register('unmark', unmark, {'allow-oom'})
 register('release', release, {'allow-oom'})
 register('move', move, {'allow-oom'})

@@ -36,6 +36,7 @@ from gateway.storage.server.redis.backlog import Backlog
 from gateway.storage.server.redis.behind import Behind, Knows, Reload
 from gateway.storage.server.redis.counters import HELD_SECONDS, Asked, Counters
 from gateway.storage.server.redis.durability import durability
+from gateway.storage.server.redis.erasing import erase, scrub
 from gateway.storage.server.redis.eviction import Eviction
 from gateway.storage.server.redis.functions import PLACED
 from gateway.storage.server.redis.intake import Limits, Prepared, prepare
@@ -263,6 +264,18 @@ class RedisJournal:
     async def figures(self) -> JournalFigures:
         """At most a second old."""
         return await self._backlog.figures("slow", READ_DEADLINES * self._routes.seconds)
+
+    async def erase(self, project_id: str, run_ids: Sequence[str]) -> None:
+        keys = [(project_id, run_id) for run_id in run_ids]
+        await erase(self._routes, self._places, keys)
+        for key in keys:
+            self._runs.drop(key)
+
+    def forget_keys(self) -> None:
+        self._runs.forget_keys()
+
+    async def scrub(self) -> Sequence[str]:
+        return await scrub(self._routes)
 
     async def close(self) -> None:
         self._tending.cancel()

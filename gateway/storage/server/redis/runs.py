@@ -19,6 +19,7 @@ from gateway.ambient import Ambient
 from gateway.domain import sealing
 from gateway.domain.run_state import ActionRecord, RunState
 from gateway.errors import StorageFailure
+from gateway.storage.keyring import opened_secret
 from gateway.storage.ports import Gather, Reloaded
 from gateway.storage.server.redis import rows
 from gateway.storage.server.redis.admission import all_recent
@@ -221,7 +222,7 @@ class Runs:
         project_id = run.state.project_id
         try:
             if run.known:
-                secret = await self._behind.run_secret(project_id, run.wrapped)
+                secret = await opened_secret(self._behind.run_secret, project_id, run.wrapped)
             else:
                 secret = sealing.new_secret()
                 wrapped = await self._behind.run_secret_wrap(project_id, user_id, secret)
@@ -230,6 +231,12 @@ class Runs:
             raise StorageFailure(f"the run's secret cannot be opened: {error}") from error
         run.content_key = sealing.content_key(secret)
         return run.content_key
+
+    def forget_keys(self) -> None:
+        """Open the keys again from what is stored, if it can still be opened."""
+        for run in self._runs.values():
+            if run.known:
+                run.content_key = None
 
     async def bring(self, key: Key, run: Run, now_ns: int) -> Run | None:
         """Put a run that was reloaded back into Redis. None: somebody was faster."""

@@ -1,0 +1,108 @@
+"""A project's log in PostgreSQL: hashes by the batch, in the order in which they got their places.
+
+Batches are stored by any number of workers at once. One at a time, whoever has the lock, places
+them; a batch that is committed late is placed late. So the order is one for all, and without gaps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from gateway.audit.log.merkle import HASH_BYTES
+from gateway.storage.server.postgres.database import Connection
+
+PLACED_AT_ONCE = 2000
+
+INSERT = """
+    INSERT INTO checkrein.leaves (project_id, count, hashes)
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::bytea[])
+"""
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('checkrein.log', 0))"
+GROW = """
+    WITH fresh AS (
+        SELECT number, project_id, count FROM checkrein.leaves
+        WHERE first IS NULL ORDER BY number LIMIT $1
+    ),
+    ends AS (
+        SELECT p.project_id, coalesce((
+            SELECT l.first + l.count FROM checkrein.leaves AS l
+            WHERE l.project_id = p.project_id AND l.first IS NOT NULL
+            ORDER BY l.first DESC LIMIT 1
+        ), 0) AS size
+        FROM (SELECT DISTINCT project_id FROM fresh) AS p
+    ),
+    placed AS (
+        SELECT number, size - count
+            + sum(count) OVER (PARTITION BY project_id ORDER BY number) AS first
+        FROM fresh JOIN ends USING (project_id)
+    )
+    UPDATE checkrein.leaves AS l SET first = placed.first
+    FROM placed WHERE l.number = placed.number
+"""
+LEAVES = """
+    SELECT first, hashes FROM checkrein.leaves
+    WHERE project_id = $1 AND first < $3 AND first >= coalesce((
+        SELECT max(first) FROM checkrein.leaves WHERE project_id = $1 AND first <= $2
+    ), 0)
+    ORDER BY first
+"""
+EACH = """
+    SELECT l.first + n AS place, substr(l.hashes, 1 + 32 * n, 32) AS hash
+    FROM checkrein.leaves AS l, generate_series(0, l.count - 1) AS n
+    WHERE l.project_id = $1
+"""
+# A hash is looked for in whole batches, which a server does at some hundred megabytes a second.
+PLACE = """
+    SELECT first + (position($2::bytea IN hashes) - 1) / 32 FROM checkrein.leaves
+    WHERE project_id = $1 AND first IS NOT NULL AND position($2::bytea IN hashes) % 32 = 1
+    ORDER BY first LIMIT 1
+"""
+STRAYS = f"""
+    SELECT count(*) FROM ({EACH}) AS leaf
+    FULL JOIN (SELECT hash FROM checkrein.event WHERE project_id = $1) AS event USING (hash)
+    WHERE leaf.hash IS NULL OR event.hash IS NULL
+"""
+
+
+async def add(connection: Connection, hashes: Sequence[tuple[str, bytes]]) -> None:
+    """Add (project, hash) of new events, in order, in the transaction that stores them."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for project_id, digest in hashes:
+        found[project_id].append(digest)
+    joined = [b"".join(each) for each in found.values()]
+    await connection.execute(INSERT, list(found), [len(each) for each in found.values()], joined)
+
+
+async def grow(connection: Connection) -> int:
+    """Place what has no place yet, unless somebody else is at it. How many batches."""
+    if not await connection.fetchval(LOCK):
+        return 0
+    done: str = await connection.execute(GROW, PLACED_AT_ONCE)
+    return int(done.rsplit(maxsplit=1)[-1])
+
+
+async def leaves(connection: Connection, project_id: str, after: int, limit: int) -> list[bytes]:
+    found: list[bytes] = []
+    for row in await connection.fetch(LEAVES, project_id, after, after + limit):
+        skipped = max(0, after - row["first"])
+        found += [
+            row["hashes"][at : at + HASH_BYTES]
+            for at in range(skipped * HASH_BYTES, len(row["hashes"]), HASH_BYTES)
+        ]
+    return found[:limit]
+
+
+async def places(
+    connection: Connection, project_id: str, hashes: Sequence[bytes]
+) -> Mapping[bytes, int]:
+    found = {}
+    for digest in hashes:
+        place = await connection.fetchval(PLACE, project_id, digest)
+        if place is not None:
+            found[digest] = int(place)
+    return found
+
+
+async def strays(connection: Connection, project_id: str) -> int:
+    return int(await connection.fetchval(STRAYS, project_id))
