@@ -33,6 +33,7 @@ from checkrein._record import (
     record_message,
     record_model_call,
     record_retry,
+    record_shared_state,
     record_verification,
     retrieved,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "record_message",
     "record_model_call",
     "record_retry",
+    "record_shared_state",
     "record_verification",
     "request",
     "retrieved",
