@@ -8,7 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.api import (
+    agents,
     approvals,
+    artifacts,
     check_action,
     compare,
     decisions,
@@ -22,9 +24,11 @@ from gateway.api import (
     intent_labels,
     openapi,
     policies,
+    record,
     reports,
     run_frames,
     runs,
+    search,
     steps,
 )
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
@@ -63,6 +67,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     runs.END_RUN,
     runs.LIST_RUNS,
     runs.GET_RUN,
+    record.GET_RECORD,
     run_frames.LIST_FRAMES,
     steps.LIST_STEPS,
     explain.EXPLAIN_CALL,
@@ -71,6 +76,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     evidence.EXPORT_RUN,
     evidence.VERIFY_EXPORT,
     evidence.VERIFY_EXPORT_ALIAS,
+    search.SEARCH,
+    artifacts.LIST_ARTIFACTS,
+    agents.LIST_AGENTS,
     approvals.LIST_APPROVALS,
     approvals.GET_APPROVAL,
     intent.INTENT_REPORT,

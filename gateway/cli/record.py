@@ -116,7 +116,7 @@ class _Stores:
         return 0 if self._settings.on_servers else folder.waiting(Path(self._settings.data))
 
     def runs(self, limit: int, status: str | None, agent: str | None) -> list[Document]:
-        from gateway.storage.ports import RunFilter
+        from gateway.storage.wanted import RunFilter
 
         async def read() -> list[Document]:
             async with self._opened() as (project_id, stores):

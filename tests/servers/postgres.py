@@ -50,7 +50,8 @@ EMPTY = """
     END
     $$;
     TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run,
-        checkrein.action, checkrein.approval, checkrein.project, checkrein.api_key,
+        checkrein.action, checkrein.approval, checkrein.run_fact, checkrein.run_cost,
+        checkrein.artifact, checkrein.project, checkrein.api_key,
         checkrein.wrapped_key, checkrein.policy_version RESTART IDENTITY;
 """
 _numbers = itertools.count(1)

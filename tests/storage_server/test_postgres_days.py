@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from gateway.audit.verify import verify
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Persist, RunFilter
+from gateway.storage.ports import Persist
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.wanted import RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, open_secret, persist
 

@@ -6,10 +6,11 @@ import asyncpg
 import pytest
 
 from gateway.errors import StorageFailure
-from gateway.storage.ports import KeyRecord, RunFilter
+from gateway.storage.ports import KeyRecord
 from gateway.storage.server.postgres.control import open_control
 from gateway.storage.server.postgres.database import Role, open_database
 from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.wanted import RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, persist
 from tests.make import FixedAmbient

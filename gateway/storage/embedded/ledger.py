@@ -11,15 +11,17 @@ from typing import Any
 
 import msgspec
 
+from gateway.domain.facts import Agent, ArtifactRow, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.embedded import ledger_across, ledger_reads
+from gateway.storage.embedded import ledger_across, ledger_finding, ledger_reads
 from gateway.storage.embedded.connections import open_reader, open_writer
 from gateway.storage.embedded.ledger_writes import write_slice
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.embedded.readers import Readers
 from gateway.storage.embedded.writer import Writer
-from gateway.storage.ports import Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Found, Persist, StoredEvent
+from gateway.storage.wanted import ArtifactFilter, RunFilter
 from gateway.telemetry import logger
 
 _log = logger("ledger")
@@ -120,8 +122,22 @@ class EmbeddedLedger:
     async def runs(
         self, project_id: str, wanted: RunFilter, before: tuple[str, str] | None, limit: int
     ) -> Sequence[Mapping[str, Any]]:
-        rows = await self._readers.read(ledger_reads.runs, project_id, wanted, before, limit)
+        rows = await self._readers.read(ledger_finding.runs, project_id, wanted, before, limit)
         return [msgspec.structs.asdict(row) for row in rows]
+
+    async def standing(
+        self, project_id: str, runs: Sequence[tuple[str, str]]
+    ) -> Mapping[str, Standing]:
+        return await self._readers.read(ledger_finding.standing, project_id, runs)
+
+    async def agents(self, project_id: str, prefix: str, limit: int) -> Sequence[Agent]:
+        return await self._readers.read(ledger_finding.agents, project_id, prefix, limit)
+
+    async def artifacts(
+        self, project_id: str, wanted: ArtifactFilter, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[ArtifactRow]:
+        asked = (project_id, wanted, before, limit)
+        return await self._readers.read(ledger_finding.artifacts, *asked)
 
     async def approvals(
         self, project_id: str, status: str | None, before: tuple[str, str] | None, limit: int

@@ -39,6 +39,7 @@ from gateway.storage.server.postgres.batch import (
     twice,
 )
 from gateway.storage.server.postgres.database import Connection
+from gateway.storage.server.postgres.filing import file
 from gateway.storage.server.postgres.kept import Kept
 from gateway.storage.server.postgres.known import Known, amounts_of, columns, known_of
 
@@ -202,6 +203,7 @@ async def _write(
     await _put(connection, CLOSE_APPROVALS, [_closing(*each) for each in projected.closed], 4)
     asked = [ledger_rows.values(row) for row in projected.approvals.values()]
     await _put(connection, PUT_APPROVALS, asked, len(ApprovalRow.__struct_fields__))
+    await file(connection, projected.filed, known.days)
 
 
 async def _put(
