@@ -45,17 +45,7 @@ class ArtifactPage(Struct, frozen=True):
 async def _list_artifacts(parts: Parts, call: Call) -> Answer:
     query: ArtifactsQuery = call.query
     caller = call.caller
-    run_id = query.run_id or None
-    digest = query.digest or None
-    wanted = ArtifactFilter(
-        path=query.path or None,
-        digest=digest.removeprefix("sha256:").lower() if digest else None,
-        run_id=run_id_of(caller.project_id, caller.environment, run_id) if run_id else None,
-        turn_id=query.turn_id or None,
-        action_id=query.action_id or None,
-        agent_id=query.agent_id or None,
-        access=query.access or None,
-    )
+    wanted = wanted_artifacts(query, caller.project_id, caller.environment)
     listed = ["artifacts", structs.asdict(wanted)]
     before = cursor.read(parts.cursor_key, caller.project_id, listed, query.cursor or None)
     found = await parts.ledger.artifacts(caller.project_id, wanted, before, query.limit + 1)
@@ -64,6 +54,20 @@ async def _list_artifacts(parts: Parts, call: Call) -> Answer:
     place = rows[-1].cursor if more else None
     following = cursor.write(parts.cursor_key, caller.project_id, listed, place) if place else None
     return Answer(ArtifactPage(rows, more, following))
+
+
+def wanted_artifacts(query: ArtifactsQuery, project_id: str, environment: str) -> ArtifactFilter:
+    """What the ledger is asked for."""
+    run_id, digest = query.run_id or None, query.digest or None
+    return ArtifactFilter(
+        path=query.path or None,
+        digest=digest.removeprefix("sha256:").lower() if digest else None,
+        run_id=run_id_of(project_id, environment, run_id) if run_id else None,
+        turn_id=query.turn_id or None,
+        action_id=query.action_id or None,
+        agent_id=query.agent_id or None,
+        access=query.access or None,
+    )
 
 
 LIST_ARTIFACTS: Final = Endpoint(

@@ -11,7 +11,7 @@ from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.api.runs import RunsQuery, wanted_runs
 from gateway.errors import BadRequest
-from gateway.replay.searching import Hit, Stopped, search
+from gateway.replay.searching import Hit, Searched, Stopped, search
 
 Sought = Annotated[
     str, Meta(min_length=1, max_length=256, description="What to look for, whatever its case.")
@@ -61,8 +61,12 @@ async def _search(parts: Parts, call: Call) -> Answer:
     )
     place = found.behind
     following = cursor.write(parts.cursor_key, project_id, listed, place) if place else None
-    page = SearchPage(found.hits, found.runs, found.frames, found.cut, found.stopped, following)
-    return Answer(page)
+    return Answer(page_of(found, following))
+
+
+def page_of(found: Searched, following: str | None) -> SearchPage:
+    """What was found, as it is told."""
+    return SearchPage(found.hits, found.runs, found.frames, found.cut, found.stopped, following)
 
 
 SEARCH: Final = Endpoint(

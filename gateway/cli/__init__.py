@@ -18,8 +18,10 @@ from gateway.cli.intent import intent
 from gateway.cli.keys import keys
 from gateway.cli.policy import policy
 from gateway.cli.replay import replay
+from gateway.cli.run_record import run_record
 from gateway.cli.runs import runs
 from gateway.cli.runs_export import runs_export
+from gateway.cli.runs_find import agents, artifacts, search
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.up import up
@@ -45,6 +47,7 @@ COMMANDS = (
     demo,
     runs,
     replay,
+    run_record,
     explain,
     compare,
     determinism,
@@ -62,4 +65,5 @@ COMMANDS = (
 )
 for command in COMMANDS:
     main.add_command(command)
-runs.add_command(runs_export)
+for command in (runs_export, search, artifacts, agents):
+    runs.add_command(command)

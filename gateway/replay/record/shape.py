@@ -6,7 +6,7 @@ within it. Money is in integer minor units by currency, times are RFC 3339.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -49,7 +49,7 @@ class ModelUse(Struct, frozen=True):
 
     provider: str | None
     id: str | None
-    parameters: dict[str, object]
+    parameters: dict[str, Any]
     prompt_version: str | None
     agent_id: str | None
     calls: int

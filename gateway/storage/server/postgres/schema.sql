@@ -547,6 +547,10 @@ CREATE INDEX approval_requested ON checkrein.approval USING btree (project_id, r
 
 CREATE INDEX approval_status ON checkrein.approval USING btree (project_id, status, requested_at, approval_id);
 
+CREATE INDEX artifact_action ON checkrein.artifact USING btree (project_id, action_id, recorded_at) WHERE (action_id IS NOT NULL);
+
+CREATE INDEX artifact_agent ON checkrein.artifact USING btree (project_id, agent_id, recorded_at, run_id, epoch, seq) WHERE (agent_id IS NOT NULL);
+
 CREATE INDEX artifact_days ON checkrein.artifact USING brin (run_day);
 
 CREATE INDEX artifact_digest ON checkrein.artifact USING btree (project_id, digest, recorded_at, run_id, epoch, seq) WHERE (digest IS NOT NULL);

@@ -36,6 +36,11 @@ CREATE TABLE artifact (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX artifact_recorded ON artifact (project_id, recorded_at, run_id, epoch, seq);
+CREATE INDEX artifact_agent
+    ON artifact (project_id, agent_id, recorded_at, run_id, epoch, seq)
+    WHERE agent_id IS NOT NULL;
+CREATE INDEX artifact_action ON artifact (project_id, action_id, recorded_at)
+    WHERE action_id IS NOT NULL;
 CREATE INDEX artifact_path ON artifact (project_id, path, recorded_at, run_id, epoch, seq)
     WHERE path IS NOT NULL;
 CREATE INDEX artifact_digest

@@ -40,6 +40,11 @@ CREATE TABLE checkrein.artifact (
 
 CREATE INDEX artifact_recorded
     ON checkrein.artifact (project_id, recorded_at, run_id, epoch, seq);
+CREATE INDEX artifact_agent
+    ON checkrein.artifact (project_id, agent_id, recorded_at, run_id, epoch, seq)
+    WHERE agent_id IS NOT NULL;
+CREATE INDEX artifact_action ON checkrein.artifact (project_id, action_id, recorded_at)
+    WHERE action_id IS NOT NULL;
 CREATE INDEX artifact_path ON checkrein.artifact (project_id, path, recorded_at, run_id, epoch, seq)
     WHERE path IS NOT NULL;
 CREATE INDEX artifact_digest
