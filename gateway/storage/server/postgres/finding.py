@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from gateway.domain.facts import Agent, ArtifactRow, Attention, Standing
+from gateway.domain.facts import ANY, Agent, ArtifactRow, Attention, Standing
 from gateway.domain.projections import RunRow
 from gateway.storage.server.postgres import rows as ledger_rows
 from gateway.storage.server.postgres.database import Connection
@@ -45,7 +45,13 @@ COSTS = """
 ATTENTION = """
     SELECT f.run_id, f.value
     FROM unnest($2::text[], $3::text[]) AS w (started_at, run_id)
-    CROSS JOIN unnest($4::text[]) AS a (value)
+    CROSS JOIN LATERAL (
+        SELECT true FROM checkrein.run_fact
+        WHERE project_id = $1 AND kind = 'attention' AND value = $4
+            AND started_at = w.started_at AND run_id = w.run_id
+        LIMIT 1
+    ) AS some
+    CROSS JOIN unnest($5::text[]) AS a (value)
     CROSS JOIN LATERAL (
         SELECT run_id, value FROM checkrein.run_fact
         WHERE project_id = $1 AND kind = 'attention' AND value = a.value
@@ -103,7 +109,7 @@ async def standing(
         run_id, currency, amount = map(text_of, row)
         found.setdefault(run_id, Standing({}, [])).cost[currency] = amount
     words = list(get_args(Attention))
-    for row in await connection.fetch(ATTENTION, project, times, ids, words):
+    for row in await connection.fetch(ATTENTION, project, times, ids, ANY, words):
         found.setdefault(text_of(row[0]), Standing({}, [])).attention.append(row[1])
     return found
 
