@@ -22,6 +22,7 @@ from gateway.cli.run_record import run_record
 from gateway.cli.runs import runs
 from gateway.cli.runs_export import runs_export
 from gateway.cli.runs_find import agents, artifacts, search
+from gateway.cli.runs_index import runs_index
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.up import up
@@ -65,5 +66,5 @@ COMMANDS = (
 )
 for command in COMMANDS:
     main.add_command(command)
-for command in (runs_export, search, artifacts, agents):
+for command in (runs_export, search, artifacts, agents, runs_index):
     runs.add_command(command)

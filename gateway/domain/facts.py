@@ -7,13 +7,14 @@ rebuild gives what recording gave.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct, field
 
 from gateway.domain.events import ApprovalBody, DecisionBody, Event, ResultBody
-from gateway.domain.projections import RunRow
+from gateway.domain.projections import RunRow, open_body, run_after
 
 FactKind = Literal[
     "side_effect",
@@ -105,6 +106,19 @@ class Filed(Struct):
             self.started[place] = row.started_at
         if said.artifact is not None:
             self.artifacts.append(said.artifact)
+
+
+def filed_again(events: Iterable[Event]) -> Filed:
+    """What recording these events, which are a run's from its first, would file."""
+    filed, row = Filed(), None
+    for event in events:
+        try:
+            body = open_body(event)
+        except msgspec.MsgspecError:
+            continue
+        row = run_after(row, event, body, lambda _decision_id: None)
+        filed.take(event, body, row)
+    return filed
 
 
 class Said(Struct, frozen=True):

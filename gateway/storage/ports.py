@@ -389,6 +389,11 @@ class Ledger(Protocol):
         """Newest first; `before` is (started_at, run_id) of the last row of the page before."""
         ...
 
+    async def refile(self, project_id: str, run_id: str) -> None:
+        """File again, from its events, by what a run is found: for runs recorded by a release that
+        did not. What is filed already stays. Only for one who may record."""
+        ...
+
     async def standing(
         self, project_id: str, runs: Sequence[tuple[str, str]]
     ) -> Mapping[str, Standing]:

@@ -52,7 +52,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("up", "demo", "doctor", "verify", "replay"),
         *("explain", "compare", "determinism"),
         *("runs list", "runs show", "policy check", "policy test", "config show"),
-        *("record", "runs search", "runs artifacts", "runs agents"),
+        *("record", "runs search", "runs artifacts", "runs agents", "runs index"),
         *("serve", "work", "migrate"),
         *(
             "intent report",

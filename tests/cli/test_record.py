@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.cli.commands import Done, Up
+from tests.cli.commands import Done, Up, checkrein
 
 Asked = Callable[..., Done]
 
@@ -82,3 +86,19 @@ def test_runs_worth_a_look_are_asked_for(asked: Asked, told: str) -> None:
 
 def test_a_run_that_is_not_there_has_no_record(asked: Asked) -> None:
     assert asked("record", "nobody", "--json").code == 4
+
+
+def test_a_folder_of_an_earlier_release_is_filed_again(left: Path, tmp_path: Path) -> None:
+    """What the migration alone does not bring: facts of runs that were recorded before it."""
+    data = tmp_path / "data"
+    shutil.copytree(left, data)
+    with closing(sqlite3.connect(data / "ledger.db")) as ledger, ledger:
+        before = ledger.execute("SELECT * FROM run_fact ORDER BY 1, 2, 3, 4, 5").fetchall()
+        ledger.execute("DELETE FROM run_fact")
+
+    done = checkrein("runs", "index", "--data", data, "--json", cwd=tmp_path)
+
+    assert (done.code, done.json) == (0, {"runs": 3})
+    with closing(sqlite3.connect(data / "ledger.db")) as ledger:
+        after = ledger.execute("SELECT * FROM run_fact ORDER BY 1, 2, 3, 4, 5").fetchall()
+    assert after == before != []

@@ -14,7 +14,12 @@ import msgspec
 from gateway.domain.facts import Agent, ArtifactRow, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.embedded import ledger_across, ledger_finding, ledger_reads
+from gateway.storage.embedded import (
+    ledger_across,
+    ledger_filing,
+    ledger_finding,
+    ledger_reads,
+)
 from gateway.storage.embedded.connections import open_reader, open_writer
 from gateway.storage.embedded.ledger_writes import write_slice
 from gateway.storage.embedded.migrate import migrate
@@ -124,6 +129,20 @@ class EmbeddedLedger:
     ) -> Sequence[Mapping[str, Any]]:
         rows = await self._readers.read(ledger_finding.runs, project_id, wanted, before, limit)
         return [msgspec.structs.asdict(row) for row in rows]
+
+    async def refile(self, project_id: str, run_id: str) -> None:
+        """On a connection of its own, also while a gateway records into the file."""
+
+        def work() -> None:
+            connection = open_writer(self._path)
+            try:
+                ledger_filing.refile(connection, project_id, run_id)
+            except sqlite3.Error as error:
+                raise StorageFailure(f"{self._path.name}: {error}") from error
+            finally:
+                connection.close()
+
+        await asyncio.to_thread(work)
 
     async def standing(
         self, project_id: str, runs: Sequence[tuple[str, str]]

@@ -6,7 +6,15 @@ import sqlite3
 
 import msgspec
 
-from gateway.domain.facts import COST_MAX, ArtifactRow, Filed, cost_fact, decades
+from gateway.domain.facts import (
+    COST_MAX,
+    ArtifactRow,
+    Filed,
+    cost_fact,
+    decades,
+    filed_again,
+)
+from gateway.storage.embedded import ledger_rows
 
 INSERT_FACT = """
     INSERT INTO run_fact (project_id, kind, value, started_at, run_id) VALUES (?, ?, ?, ?, ?)
@@ -23,6 +31,24 @@ INSERT_ARTIFACT = f"""
     VALUES ({", ".join("?" * len(ArtifactRow.__struct_fields__))})
     ON CONFLICT DO NOTHING
 """
+
+
+NO_COSTS = "DELETE FROM run_cost WHERE project_id = ? AND run_id = ?"
+RECORDS = "SELECT record FROM event WHERE project_id = ? AND run_id = ? ORDER BY epoch, seq"
+
+
+def refile(connection: sqlite3.Connection, project_id: str, run_id: str) -> None:
+    """File again what a run's events say, in a transaction of its own."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        rows = connection.execute(RECORDS, (project_id, run_id))
+        filed = filed_again(ledger_rows.events_of(row[0] for row in rows))
+        connection.execute(NO_COSTS, (project_id, run_id))
+        file(connection, filed)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def file(connection: sqlite3.Connection, filed: Filed) -> None:

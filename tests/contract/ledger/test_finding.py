@@ -226,3 +226,18 @@ async def test_nothing_found_of_one_project_is_seen_from_another(ledger):
     assert await ledger.agents("prj_2", "", 10) == []
     assert await ledger.artifacts("prj_2", ANY, None, 10) == []
     assert await ledger.standing("prj_2", [(at(0), "run_1")]) == {}
+
+
+async def test_runs_of_an_earlier_release_are_filed_again_once(ledger):
+    """A rebuild gives what recording gave, and may be repeated."""
+    await run(ledger, "run_1", asked("m", cost=150), made("a"), events.decided(mcp_server="s"))
+    at_first = await ledger.standing(PROJECT, [(at(0), "run_1")])
+    artifacts = await ledger.artifacts(PROJECT, ANY, None, 10)
+
+    for _ in range(2):
+        await ledger.refile(PROJECT, "run_1")
+
+    assert await ledger.standing(PROJECT, [(at(0), "run_1")]) == at_first
+    assert await ledger.artifacts(PROJECT, ANY, None, 10) == artifacts
+    assert await listed(ledger, min_cost=150, mcp_server="s", path="a") == ["run_1"]
+    await ledger.refile(PROJECT, "run_9")

@@ -7,11 +7,18 @@ from datetime import date
 
 import msgspec
 
-from gateway.domain.facts import COST_MAX, ArtifactRow, Filed, cost_fact, decades
+from gateway.domain.facts import (
+    COST_MAX,
+    ArtifactRow,
+    Filed,
+    cost_fact,
+    decades,
+    filed_again,
+)
 from gateway.storage.server.postgres.batch import Place
 from gateway.storage.server.postgres.database import Connection
 from gateway.storage.server.postgres.known import columns
-from gateway.storage.server.postgres.rows import text_of
+from gateway.storage.server.postgres.rows import events_of, stored_text, text_of
 
 INSERT_FACTS = """
     INSERT INTO checkrein.run_fact (project_id, kind, value, started_at, run_id, run_day)
@@ -34,13 +41,34 @@ INSERT_ARTIFACTS = f"""
 """
 
 
-async def file(connection: Connection, filed: Filed, days: Mapping[Place, date]) -> None:
+# All of a run's costs at once, and not in addition to what is there.
+PUT_COSTS = ADD_COSTS.replace("c.amount + excluded.amount", "excluded.amount")
+RECORDS = """
+    SELECT record FROM checkrein.event WHERE project_id = $1 AND run_id = $2 AND run_day = $3
+    ORDER BY epoch, seq
+"""
+
+
+async def refile(connection: Connection, project_id: str, run_id: str, day: date) -> None:
+    """File again what a run's events say. The run must be locked against those who record."""
+    asked = (stored_text(project_id), stored_text(run_id), day)
+    rows = await connection.fetch(RECORDS, *asked)
+    filed = filed_again(events_of(row[0] for row in rows))
+    await file(connection, filed, {(project_id, run_id): day}, costs=PUT_COSTS)
+
+
+async def file(
+    connection: Connection,
+    filed: Filed,
+    days: Mapping[Place, date],
+    costs: str = ADD_COSTS,
+) -> None:
     """Write what a transaction's events say of their runs."""
     facts = set(filed.facts)
     if filed.costs:
         # In one order for all writers, like their locks.
         asked = [(*at, amount, days[at[0], at[1]]) for at, amount in sorted(filed.costs.items())]
-        for row in await connection.fetch(ADD_COSTS, *columns(asked, 5)):
+        for row in await connection.fetch(costs, *columns(asked, 5)):
             project_id, run_id, currency = map(text_of, row[:3])
             started_at = filed.started[project_id, run_id]
             for reached in decades(row[3]):

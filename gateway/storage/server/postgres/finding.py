@@ -50,7 +50,7 @@ ATTENTION = """
         WHERE project_id = $1 AND kind = 'attention' AND value = $4
             AND started_at = w.started_at AND run_id = w.run_id
         LIMIT 1
-    ) AS some
+    ) AS hit
     CROSS JOIN unnest($5::text[]) AS a (value)
     CROSS JOIN LATERAL (
         SELECT run_id, value FROM checkrein.run_fact

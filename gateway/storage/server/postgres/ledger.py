@@ -23,8 +23,16 @@ from gateway.storage.server.postgres.database import (
     Role,
     open_database,
 )
+from gateway.storage.server.postgres.filing import refile
 from gateway.storage.server.postgres.kept import Kept
-from gateway.storage.server.postgres.writes import Contended, Stored, first_days, store
+from gateway.storage.server.postgres.writes import (
+    LOCK,
+    Contended,
+    Stored,
+    first_days,
+    locks,
+    store,
+)
 from gateway.storage.wanted import ArtifactFilter, RunFilter
 from gateway.telemetry import logger
 
@@ -162,6 +170,15 @@ class PostgresLedger:
         async with self._database.tenant(project_id) as connection:
             rows = await ledger_finding.runs(connection, project_id, wanted, before, limit)
         return [msgspec.structs.asdict(row) for row in rows]
+
+    async def refile(self, project_id: str, run_id: str) -> None:
+        if self._role != "worker":
+            raise StorageFailure("The ledger was opened for reading.")
+        async with self._database.across() as connection:
+            await connection.fetchval(LOCK, locks([(project_id, run_id)]))
+            day = await self._day(connection, project_id, run_id)
+            if day is not None:
+                await refile(connection, project_id, run_id, day)
 
     async def standing(
         self, project_id: str, runs: Sequence[tuple[str, str]]

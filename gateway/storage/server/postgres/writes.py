@@ -150,7 +150,7 @@ async def store(
     in either case the transaction must not be committed.
     """
     try:
-        await connection.fetchval(LOCK, _locks(batch))
+        await connection.fetchval(LOCK, locks({place_of(each.event) for each in batch}))
         known = await known_of(connection, batch)
         linked = link_all(batch, known.heads, known.taken)
         if linked:
@@ -168,9 +168,8 @@ def first_days(batch: Iterable[Persist]) -> set[date]:
     return {ledger_rows.day_of(each.event.recorded_at) for each in batch if each.event.seq == 1}
 
 
-def _locks(batch: Sequence[Persist]) -> list[int]:
+def locks(places: Iterable[Place]) -> list[int]:
     """In one order for all writers, so that none waits for one who waits for it."""
-    places = {place_of(each.event) for each in batch}
     digests = (hashlib.sha256("\x00".join(place).encode()).digest() for place in places)
     return sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
 
