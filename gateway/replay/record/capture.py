@@ -10,13 +10,13 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from gateway.domain.verdicts import STOPPING
 from gateway.replay.frames import ReplayFrame
 
 Name = Literal[
     "model", "tool", "mcp", "retrieval", "approval", "clock", "random", "network", "content"
 ]
 State = Literal["complete", "partial", "unobserved", "unused"]
-_STOPPED: Final = ("require_approval", "block", "halt")
 # `client_seq` beyond this many are not looked at.
 NUMBERS_MAX: Final = 100_000
 
@@ -38,11 +38,20 @@ class Boundary(Struct, frozen=True):
     reasons: list[str]
 
 
+class _Call(Struct, frozen=True):
+    """What a decision says of its call that counts here."""
+
+    stopped: bool
+    network: bool
+    mcp: bool
+    schema: bool
+
+
 class Capture:
     """Counts what crosses, frame by frame."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, dict[str, Any]] = {}
+        self._calls: dict[str, _Call] = {}
         self._reported: set[str] = set()
         self._truncated = 0
         self._gaps = 0
@@ -84,6 +93,10 @@ class Capture:
             case _:
                 pass
 
+    def states(self) -> dict[str, State]:
+        """How far each boundary was watched, for a verdict that rests on the capture."""
+        return {each.boundary: each.state for each in self.manifest()}
+
     def manifest(self) -> list[Boundary]:
         """What is known of each boundary."""
         return [
@@ -97,7 +110,7 @@ class Capture:
             _nobody(
                 "network",
                 "Only guarded tools are seen: what code reached by itself is not.",
-                recorded=sum("network" in _effects(call) for call in self._calls.values()),
+                recorded=sum(call.network for call in self._calls.values()),
             ),
             self._content(),
         ]
@@ -108,10 +121,10 @@ class Capture:
             self._named_model += bool(seen.get("model"))
             self._context[1] += len(seen.get("context") or ())
         if frame.body.get("prior") is None:
-            self._calls[str(frame.body.get("action_id"))] = frame.body
+            self._calls[str(frame.body.get("action_id"))] = _call(frame.body)
 
     def _tool(self) -> Boundary:
-        ran = {name for name, call in self._calls.items() if not _stopped(call)}
+        ran = {name for name, call in self._calls.items() if not call.stopped}
         silent = len(ran - self._reported)
         reasons = []
         if silent:
@@ -145,9 +158,9 @@ class Capture:
         return Boundary("model", "partial" if part else "complete", whole, 0, 0, part, reasons)
 
     def _mcp(self) -> Boundary:
-        calls = [call for call in self._calls.values() if call.get("mcp_server")]
-        bare = sum(call.get("schema_digest") is None for call in calls)
-        stopped = sum(map(_stopped, calls))
+        calls = [call for call in self._calls.values() if call.mcp]
+        bare = sum(not call.schema for call in calls)
+        stopped = sum(call.stopped for call in calls)
         reasons = [f"{bare} calls came without the schema of their tool."] if bare else []
         state: State = "unused" if not calls else "partial" if bare else "complete"
         return Boundary("mcp", state, len(calls) - stopped, 0, stopped, 0, reasons)
@@ -184,12 +197,14 @@ class Capture:
         return max(self._numbers) - min(self._numbers) + 1 - len(self._numbers)
 
 
-def _stopped(call: dict[str, Any]) -> bool:
-    return call.get("enforced") in _STOPPED
-
-
-def _effects(call: dict[str, Any]) -> list[str]:
-    return [] if _stopped(call) else call.get("side_effects") or []
+def _call(body: dict[str, Any]) -> _Call:
+    stopped = body.get("enforced") in STOPPING
+    return _Call(
+        stopped=stopped,
+        network=not stopped and "network" in (body.get("side_effects") or ()),
+        mcp=bool(body.get("mcp_server")),
+        schema=body.get("schema_digest") is not None,
+    )
 
 
 def _nobody(name: Name, reason: str, recorded: int = 0) -> Boundary:
