@@ -44,8 +44,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """What is said about an endpoint. `scope` is what the key must hold, None: no key is needed.
 
     `path` holds parameters in braces. `problems` are codes besides those that every endpoint of
-    its kind can answer. `query` is a struct with a default for each parameter: UNSET and not None
-    for one that may be absent, since no text in an address stands for null.
+    its kind can answer. `query` is a struct with a default for each parameter that may be absent:
+    UNSET and not None, since no text in an address stands for null.
     """
 
     id: str

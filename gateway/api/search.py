@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, structs
 
 from gateway.api import cursor
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.api.runs import RunsQuery, wanted_runs
-from gateway.errors import BadRequest
 from gateway.replay.searching import Hit, Searched, Stopped, search
 
 Sought = Annotated[
@@ -22,10 +21,10 @@ Within = Annotated[
 ]
 
 
-class SearchQuery(RunsQuery, frozen=True, forbid_unknown_fields=True):
+class SearchQuery(RunsQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What to look for, within the runs that meet all filters."""
 
-    q: Sought | UnsetType = UNSET
+    q: Sought
     within: Within = "names"
 
 
@@ -44,8 +43,6 @@ class SearchPage(Struct, frozen=True):
 
 async def _search(parts: Parts, call: Call) -> Answer:
     query: SearchQuery = call.query
-    if not isinstance(query.q, str):
-        raise BadRequest("bad_parameter", "q says what to look for.")
     project_id = call.caller.project_id
     listed = ["search", structs.replace(query, cursor=UNSET, limit=50)]
     before = cursor.read(parts.cursor_key, project_id, listed, query.cursor or None)
