@@ -212,8 +212,8 @@ def test_the_manifest_counts_what_crossed_and_what_was_not_seen():
     found = record(
         decided(1, "a"),
         resulted(2, "a"),
-        decided(3, "b", enforced="block"),
-        decided(4, "c"),
+        decided(3, "b", enforced="block", mcp_server="files"),
+        decided(4, "c", mcp_server="files"),
         frame(5, "gap", {"tool": "t"}),
         frame(6, "model_call", {"id": "m"}, content={"observation": {"messages": [], "answer": 1}}),
         frame(7, "model_call", {"id": "m"}),
@@ -221,6 +221,7 @@ def test_the_manifest_counts_what_crossed_and_what_was_not_seen():
 
     assert boundary(found, "tool") == ("partial", 1, 0, 1, 2)
     assert boundary(found, "model") == ("partial", 1, 0, 0, 1)
+    assert boundary(found, "mcp") == ("partial", 1, 0, 1, 0), "both without a schema"
     assert boundary(found, "clock")[0] == boundary(found, "random")[0] == "unobserved"
 
 
