@@ -46,6 +46,7 @@ bench: dev ## how fast a check is, beside the floor
 	$(BIN)/python -m benchmarks --intent
 	$(BIN)/python -m benchmarks --replay
 	$(BIN)/python -m benchmarks --audit
+	$(BIN)/python -m benchmarks --queries
 
 train-intent: .venv/.train ## train the Intent Guard from its cases, the same to the byte
 	$(BIN)/python -m benchmarks.intent.train

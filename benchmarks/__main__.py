@@ -1,6 +1,7 @@
 """`make bench`: a part of the table in one run, as Markdown and as JSON.
 
-python -m benchmarks [--production | --intent | --replay | --audit] [--short] [--json FILE]
+python -m benchmarks [--production | --intent | --replay | --audit | --queries] [--short]
+    [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import assessed, embedded, evidence, production, replayed
+from benchmarks import assessed, embedded, evidence, production, queries, replayed
 from benchmarks.machine import load, machine
 from benchmarks.saturate import need_wrk
 
@@ -22,9 +23,10 @@ PARTS: dict[str | None, Any] = {
     "intent": assessed,
     "replay": replayed,
     "audit": evidence,
+    "queries": queries,
 }
 # These send nothing over HTTP.
-WITHOUT_WRK = {"replay", "audit"}
+WITHOUT_WRK = {"replay", "audit", "queries"}
 
 
 def main() -> None:
@@ -59,6 +61,7 @@ def _options() -> argparse.Namespace:
         ("intent", "the Intent Guard"),
         ("replay", "what is read and judged again"),
         ("audit", "export and verification"),
+        ("queries", "lists on a million events"),
     ):
         which.add_argument(f"--{name}", action="store_const", const=name, dest="part", help=told)
     parser.add_argument("--short", action="store_true", help="three seconds instead of ten each")

@@ -32,7 +32,8 @@ from tests.servers.production import Production, production
 
 EMPTY = """
     TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run,
-        checkrein.action, checkrein.approval, checkrein.leaves
+        checkrein.action, checkrein.approval, checkrein.leaves, checkrein.run_fact,
+        checkrein.run_cost, checkrein.artifact
 """
 AT_ONCE = 200
 POLL_SECONDS = 0.05

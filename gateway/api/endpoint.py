@@ -52,8 +52,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     `also` is a second scope that it must hold besides.
 
     `path` holds parameters in braces. `problems` are codes besides those that every endpoint of
-    its kind can answer. `query` is a struct with a default for each parameter: UNSET and not None
-    for one that may be absent, since no text in an address stands for null. With `streams`, the
+    its kind can answer. `query` is a struct with a default for each parameter that may be absent:
+    UNSET and not None, since no text in an address stands for null. With `streams`, the
     answer is a stream of server-sent events, each with a `reply` as its data. `media_types` are
     those besides JSON in which the reply can be had.
     """

@@ -8,7 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.api import (
+    agents,
     approvals,
+    artifacts,
     check_action,
     compare,
     decisions,
@@ -28,11 +30,13 @@ from gateway.api import (
     openapi,
     policies,
     re_execute,
+    record,
     recording,
     rejudge,
     reports,
     run_frames,
     runs,
+    search,
     steps,
     tables,
 )
@@ -72,6 +76,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     runs.END_RUN,
     runs.LIST_RUNS,
     runs.GET_RUN,
+    record.GET_RECORD,
     run_frames.LIST_FRAMES,
     steps.LIST_STEPS,
     model_call.GET_MODEL_CALL,
@@ -91,6 +96,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     log.LOG_CONSISTENCY,
     log.LOG_INCLUSION,
     erasures.ERASE,
+    search.SEARCH,
+    artifacts.LIST_ARTIFACTS,
+    agents.LIST_AGENTS,
     approvals.LIST_APPROVALS,
     approvals.GET_APPROVAL,
     intent.INTENT_REPORT,

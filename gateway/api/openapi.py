@@ -176,11 +176,12 @@ def _query_parameters(operation: Operation) -> list[Json]:
     if operation.query is None:
         return []
     (_,), schemas = msgspec.json.schema_components([operation.query], ref_template=_REF)
+    required = schemas[operation.query.__name__].get("required", ())
     return [
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in required,
             "description": meaning.get("description", ""),
             "schema": {key: word for key, word in meaning.items() if key != "description"},
         }

@@ -1,11 +1,11 @@
-"""Runs: begun, ended, listed, read, and stepped through frame by frame."""
+"""Runs: begun, ended, listed and read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from gateway.api import cursor, freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
@@ -13,17 +13,40 @@ from gateway.api.instants import Instant, as_recorded
 from gateway.api.parts import Parts
 from gateway.api.reports import check_run_names
 from gateway.domain.check import RunRef
+from gateway.domain.facts import Attention, Standing
+from gateway.domain.instants import rfc3339
 from gateway.domain.projections import RunRow
 from gateway.domain.reports import EventsReply, RunEnd, RunOpened
 from gateway.domain.run_ids import run_id_of
+from gateway.domain.verdicts import SideEffect
 from gateway.errors import NotFound, Problem, Unavailable
-from gateway.storage.ports import RunFilter
+from gateway.storage.ports import Ledger
+from gateway.storage.wanted import RunFilter
+
+_DAY_NS: Final = 86_400 * 10**9
+WINDOW_NS: Final = {"24h": _DAY_NS, "7d": 7 * _DAY_NS, "30d": 30 * _DAY_NS}
 
 Limit = Annotated[int, Meta(ge=1, le=200, description="How many at most.")]
 Cursor = Annotated[
     str, Meta(max_length=cursor.CURSOR_CHARS, description="`next_cursor` of a page.")
 ]
 Word = Annotated[str, Meta(min_length=1, max_length=256, description="Runs with exactly this.")]
+Window = Annotated[
+    Literal["24h", "7d", "30d", "all"], Meta(description="Runs that began within that time.")
+]
+MinCost = Annotated[
+    int,
+    Meta(ge=0, le=2**53 - 1, description="What a run cost at least: minor units of `currency`."),
+]
+Currency = Annotated[str, Meta(min_length=1, max_length=16)]
+AnyAttention = Annotated[
+    Literal["any", "halted", "failed", "errors", "over_budget", "interventions"],
+    Meta(description="Runs that are worth a look, for whatever reason or for this one."),
+]
+ApprovalFact = Annotated[
+    Literal["requested", "expired", "denied"],
+    Meta(description="Runs with such an approval; one that expired counts as denied, too."),
+]
 RunStatus = Literal[
     "running", "halted", "succeeded", "failed", "paused", "escalated", "rolled_back"
 ]
@@ -35,8 +58,21 @@ class RunsWanted(Struct, frozen=True, forbid_unknown_fields=True):
     environment: Word | UnsetType = UNSET
     agent_id: Word | UnsetType = UNSET
     status: RunStatus | UnsetType = UNSET
+    parent_run_id: Word | UnsetType = UNSET
     started_after: Instant | UnsetType = UNSET
     started_before: Instant | UnsetType = UNSET
+    window: Window | UnsetType = UNSET
+    min_cost: MinCost | UnsetType = UNSET
+    currency: Currency = "USD"
+    attention: AnyAttention | UnsetType = UNSET
+    side_effect: SideEffect | UnsetType = UNSET
+    approval: ApprovalFact | UnsetType = UNSET
+    mcp_server: Word | UnsetType = UNSET
+    mcp_client: Word | UnsetType = UNSET
+    model: Word | UnsetType = UNSET
+    prompt_version: Word | UnsetType = UNSET
+    path: Word | UnsetType = UNSET
+    digest: Word | UnsetType = UNSET
 
 
 class RunsQuery(RunsWanted, frozen=True, forbid_unknown_fields=True):
@@ -46,22 +82,21 @@ class RunsQuery(RunsWanted, frozen=True, forbid_unknown_fields=True):
     cursor: Cursor | UnsetType = UNSET
 
 
+class ListedRun(RunRow, frozen=True):
+    """A run in a list. `cost` is what model calls and tools were told to cost, by currency in minor
+    units; `attention` says why it is worth a look: `halted`, `failed`, `errors`, `over_budget`, or
+    `interventions` where half of its calls, of four or more, were stopped or asked about."""
+
+    cost: dict[str, int] = field(default_factory=dict)
+    attention: list[Attention] = field(default_factory=list)
+
+
 class RunPage(Struct, frozen=True):
     """Runs, newest first. `next_cursor` is null on the last page."""
 
-    runs: list[RunRow]
+    runs: list[ListedRun]
     has_more: bool
     next_cursor: str | None
-
-
-def filter_of(query: RunsWanted) -> RunFilter:
-    return RunFilter(
-        environment=query.environment or None,
-        agent_id=query.agent_id or None,
-        status=query.status or None,
-        started_after=as_recorded(query.started_after),
-        started_before=as_recorded(query.started_before),
-    )
 
 
 async def _open_run(parts: Parts, call: Call) -> Answer:
@@ -77,16 +112,50 @@ async def _end_run(parts: Parts, call: Call) -> Answer:
 
 async def _list_runs(parts: Parts, call: Call) -> Answer:
     query: RunsQuery = call.query
-    wanted = filter_of(query)
-    project_id, listed = call.caller.project_id, ["runs", structs.asdict(wanted)]
+    wanted = wanted_runs(query, parts.ambient.now_ns())
+    project_id = call.caller.project_id
+    # The window is bound as it was named: it moves on between two pages.
+    bound = structs.replace(query, cursor=UNSET, limit=50)
+    listed = ["runs", bound]
     before = cursor.read(parts.cursor_key, project_id, listed, query.cursor or None)
     # One more than asked for tells whether there is another page.
     found = await parts.ledger.runs(project_id, wanted, before, query.limit + 1)
-    rows = [RunRow(**row) for row in found[: query.limit]]
+    rows = await with_standing(parts.ledger, project_id, found[: query.limit])
     more = len(found) > len(rows)
     place = (rows[-1].started_at, rows[-1].run_id) if more else None
     following = cursor.write(parts.cursor_key, project_id, listed, place) if place else None
     return Answer(RunPage(rows, more, following))
+
+
+def wanted_runs(query: Any, now_ns: int) -> RunFilter:
+    """What the ledger is asked for; a filter that the query does not have is none."""
+    given: dict[str, Any] = {
+        name: value
+        for name in RunFilter.__struct_fields__
+        if isinstance(value := getattr(query, name, UNSET), str | int)
+    }
+    started_after = as_recorded(query.started_after)
+    if isinstance(query.window, str) and query.window != "all":
+        begun = rfc3339(now_ns - WINDOW_NS[query.window])
+        started_after = max(started_after or "", begun)
+    given |= {"started_after": started_after, "started_before": as_recorded(query.started_before)}
+    given["currency"] = query.currency.upper()
+    if isinstance(query.digest, str):
+        given["digest"] = query.digest.removeprefix("sha256:").lower()
+    return RunFilter(**given)
+
+
+async def with_standing(
+    ledger: Ledger, project_id: str, rows: Sequence[Mapping[str, Any]]
+) -> list[ListedRun]:
+    """Rows of a list with what is known of their runs beside them."""
+    places = [(row["started_at"], row["run_id"]) for row in rows]
+    known = await ledger.standing(project_id, places) if places else {}
+    return [ListedRun(**row, **standing_of(known, row["run_id"])) for row in rows]
+
+
+def standing_of(known: Mapping[str, Standing], run_id: str) -> dict[str, Any]:
+    return structs.asdict(known.get(run_id, Standing()))
 
 
 async def _get_run(parts: Parts, call: Call) -> Answer:
@@ -167,7 +236,11 @@ LIST_RUNS: Final = Endpoint(
         path="/v1/runs",
         scope="read",
         summary="The project's runs, newest first",
-        description="The list follows what is recorded within a moment; a single run is never old.",
+        description=(
+            "All filters may be combined. Those from `min_cost` to `digest` ask what some event of "
+            "a run said: that it wrote, asked this model, called this MCP server, made this file. "
+            "The list follows what is recorded within a moment; a single run is never old."
+        ),
         query=RunsQuery,
         reply=RunPage,
         problems=("bad_cursor",),

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation, Streamed
 from gateway.api.parts import Parts
-from gateway.api.runs import RunsWanted, filter_of
+from gateway.api.runs import RunsWanted, wanted_runs
 from gateway.audit.tables.rows import rows
 from gateway.audit.tables.writing import written
 
@@ -26,7 +26,8 @@ class TableQuery(RunsWanted, frozen=True, forbid_unknown_fields=True):
 
 async def _export_runs(parts: Parts, call: Call) -> Answer:
     query: TableQuery = call.query
-    found = rows(parts.ledger, call.caller.project_id, filter_of(query))
+    wanted = wanted_runs(query, parts.ambient.now_ns())
+    found = rows(parts.ledger, call.caller.project_id, wanted)
     name = f"runs.{query.format}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Answer(Streamed(MEDIA_TYPES[query.format], written(found, query.format)), headers)

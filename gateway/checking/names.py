@@ -21,7 +21,10 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 # What an observation names something by. Its other texts are content, and may be any text.
 _NAMING: Final = frozenset(
-    ["turn_id", "action_id", "parent_id", "id", "child_run_id", "decision_id", "tool", "to_agent"]
+    [
+        *("turn_id", "action_id", "parent_id", "id", "child_run_id", "decision_id", "tool"),
+        *("to_agent", "agent_id", "path", "retry_owner", "store"),
+    ]
 )
 _NAMING_FIELDS: Final[dict[type, tuple[str, ...]]] = {
     kind: tuple(field for field in kind.__struct_fields__ if field in _NAMING)

@@ -73,6 +73,9 @@ def _draft(
     if isinstance(seen, Feedback) and seen.decision_id and caller.agent_id is None:
         # It counts as this key's word, which no report can name; an agent's own key has none.
         evidence["labeller"] = caller.key_id
+    if caller.agent_id is not None and evidence.get("agent_id"):
+        # An agent's own key speaks for that agent, whatever the report says.
+        evidence["agent_id"] = caller.agent_id
     content = {
         key: value
         for key, value in fields.items()

@@ -21,8 +21,11 @@ from gateway.cli.policy import policy
 from gateway.cli.re_execute import re_execute
 from gateway.cli.rejudge import rejudge
 from gateway.cli.replay import replay
+from gateway.cli.run_record import run_record
 from gateway.cli.runs import runs
 from gateway.cli.runs_export import runs_export
+from gateway.cli.runs_find import agents, artifacts, search
+from gateway.cli.runs_index import runs_index
 from gateway.cli.serve import migrate, serve, work
 from gateway.cli.settings import config
 from gateway.cli.simulate import simulate
@@ -54,6 +57,7 @@ COMMANDS = (
     watch,
     replay,
     simulate,
+    run_record,
     explain,
     compare,
     determinism,
@@ -74,4 +78,5 @@ COMMANDS = (
 )
 for command in COMMANDS:
     main.add_command(command)
-runs.add_command(runs_export)
+for command in (runs_export, search, artifacts, agents, runs_index):
+    runs.add_command(command)

@@ -56,7 +56,7 @@ def compare(screen: Screen, run: str, other: str | None, data: str | None) -> No
 def _last_good(source: Record, run: dict[str, Any]) -> dict[str, Any]:
     from gateway.replay.compare import comparing
 
-    runs = source.runs(LOOKED_AT, "succeeded", run["agent_id"])
+    runs = source.runs(LOOKED_AT, status="succeeded", agent_id=run["agent_id"])
     found = comparing.last_good(run, runs)
     if found is None:
         text = "No earlier run of the same agent, name and environment succeeded."

@@ -18,6 +18,7 @@ from gateway.cli.settings import chosen
 if TYPE_CHECKING:
     from gateway.cli.screen import Screen
     from gateway.config import Settings
+    from gateway.storage.wanted import RunFilter
     from gateway.wiring.stores import RecordStores
 
 T = TypeVar("T")
@@ -25,6 +26,7 @@ T = TypeVar("T")
 PAGE = 50
 RUNS_PAGE_MAX = 200
 Document = dict[str, Any]
+Wanted = str | int | None
 
 
 class Record(Protocol):
@@ -33,8 +35,24 @@ class Record(Protocol):
     @property
     def behind(self) -> int: ...
 
-    def runs(self, limit: int, status: str | None, agent: str | None) -> list[Document]:
-        """The newest runs that are wanted, newest first."""
+    def runs(self, limit: int, **wanted: Wanted) -> list[Document]:
+        """The newest runs that are wanted, newest first; filters are named as in the API."""
+        ...
+
+    def artifacts(self, limit: int, **wanted: Wanted) -> list[Document]:
+        """What runs made or touched, newest first."""
+        ...
+
+    def agents(self, prefix: str, limit: int) -> list[Document]:
+        """Agents whose id begins so."""
+        ...
+
+    def search(self, sought: str, within: str, limit: int, **wanted: Wanted) -> Document:
+        """Runs in which it stands, and how far the search came."""
+        ...
+
+    def record(self, run_id: str) -> Document:
+        """The run's compact record."""
         ...
 
     def run(self, named: str) -> Document:
@@ -80,16 +98,24 @@ class _Gateway:
     def __init__(self, asked: client.Client) -> None:
         self._client = asked
 
-    def runs(self, limit: int, status: str | None, agent: str | None) -> list[Document]:
-        found: list[Document] = []
-        query = {"status": status, "agent_id": agent, "cursor": None}
-        while len(found) < limit:
-            size = min(limit - len(found), RUNS_PAGE_MAX)
-            page = self._client.get("/v1/runs", {**query, "limit": size})
-            found += page["runs"]
-            query["cursor"] = page["next_cursor"]
-            if not page["has_more"]:
-                break
+    def runs(self, limit: int, **wanted: Wanted) -> list[Document]:
+        return self._pages("runs", limit, wanted)
+
+    def artifacts(self, limit: int, **wanted: Wanted) -> list[Document]:
+        return self._pages("artifacts", limit, wanted)
+
+    def agents(self, prefix: str, limit: int) -> list[Document]:
+        page = self._client.get("/v1/agents", {"prefix": prefix, "limit": limit})
+        found: list[Document] = page["agents"]
+        return found
+
+    def search(self, sought: str, within: str, limit: int, **wanted: Wanted) -> Document:
+        asked = {"q": sought, "within": within, "limit": limit, **wanted}
+        found: Document = self._client.get("/v1/search", asked)
+        return found
+
+    def record(self, run_id: str) -> Document:
+        found: Document = self._client.get(f"/v1/runs/{client.segment(run_id)}/record")
         return found
 
     def run(self, named: str) -> Document:
@@ -106,6 +132,18 @@ class _Gateway:
                 return
             after = page["next_after"]
 
+    def _pages(self, name: str, limit: int, wanted: dict[str, Wanted]) -> list[Document]:
+        found: list[Document] = []
+        query: dict[str, Wanted] = {**wanted, "cursor": None}
+        while len(found) < limit:
+            size = min(limit - len(found), RUNS_PAGE_MAX)
+            page = self._client.get(f"/v1/{name}", {**query, "limit": size})
+            found += page[name]
+            query["cursor"] = page["next_cursor"]
+            if not page["has_more"]:
+                break
+        return found
+
 
 class _Stores:
     def __init__(self, settings: Settings) -> None:
@@ -115,14 +153,82 @@ class _Stores:
     def behind(self) -> int:
         return 0 if self._settings.on_servers else folder.waiting(Path(self._settings.data))
 
-    def runs(self, limit: int, status: str | None, agent: str | None) -> list[Document]:
-        from gateway.storage.ports import RunFilter
-
+    def runs(self, limit: int, **wanted: Wanted) -> list[Document]:
         async def read() -> list[Document]:
+            import msgspec
+
+            from gateway.api.runs import with_standing
+
             async with self._opened() as (project_id, stores):
-                wanted = RunFilter(status=status, agent_id=agent)
-                found = await stores.ledger.runs(project_id, wanted, None, limit)
-                return [dict(row) for row in found]
+                found = await stores.ledger.runs(project_id, _filter(wanted), None, limit)
+                rows = []
+                for at in range(0, len(found), RUNS_PAGE_MAX):
+                    some = found[at : at + RUNS_PAGE_MAX]
+                    rows += await with_standing(stores.ledger, project_id, some)
+                return [msgspec.to_builtins(row) for row in rows]
+
+        return _run(read())
+
+    def artifacts(self, limit: int, **wanted: Wanted) -> list[Document]:
+        async def read() -> list[Document]:
+            import msgspec
+
+            from gateway.api.artifacts import ArtifactsQuery, wanted_artifacts
+
+            query = msgspec.convert(_given(wanted), ArtifactsQuery)
+            async with self._opened() as (project_id, stores):
+                asked = wanted_artifacts(query, project_id, self._settings.environment)
+                found = await stores.ledger.artifacts(project_id, asked, None, limit)
+                return [msgspec.to_builtins(row) for row in found]
+
+        return _run(read())
+
+    def agents(self, prefix: str, limit: int) -> list[Document]:
+        async def read() -> list[Document]:
+            import msgspec
+
+            async with self._opened() as (project_id, stores):
+                found = await stores.ledger.agents(project_id, prefix, limit)
+                return [msgspec.to_builtins(each) for each in found]
+
+        return _run(read())
+
+    def search(self, sought: str, within: str, limit: int, **wanted: Wanted) -> Document:
+        async def read() -> Document:
+            import msgspec
+
+            from gateway.api.search import page_of
+            from gateway.replay.searching import search
+
+            async with self._opened() as (project_id, stores):
+                found = await search(
+                    stores.ledger,
+                    stores.keyring.run_secret,
+                    project_id,
+                    _filter(wanted),
+                    sought,
+                    content=within == "content",
+                    before=None,
+                    limit=limit,
+                )
+                page: Document = msgspec.to_builtins(page_of(found, None))
+                return page
+
+        return _run(read())
+
+    def record(self, run_id: str) -> Document:
+        async def read() -> Document:
+            import msgspec
+
+            from gateway.replay.record.reading import recorded
+
+            async with self._opened() as (project_id, stores):
+                row = await stores.ledger.run(project_id, run_id)
+                assert row is not None, "the caller has just found it"
+                secret = stores.keyring.run_secret
+                found = await recorded(stores.ledger, secret, project_id, row)
+                told: Document = msgspec.to_builtins(found)
+                return told
 
         return _run(read())
 
@@ -169,6 +275,21 @@ class _Stores:
     async def _opened(self) -> AsyncIterator[tuple[str, RecordStores]]:
         async with folder.record(self._settings) as stores:
             yield await stores.control.project(folder.PROJECT), stores
+
+
+def _given(wanted: dict[str, Wanted]) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _filter(wanted: dict[str, Wanted]) -> RunFilter:
+    """The filters as the API understands them."""
+    import time
+
+    import msgspec
+
+    from gateway.api.runs import RunsQuery, wanted_runs
+
+    return wanted_runs(msgspec.convert(_given(wanted), RunsQuery), time.time_ns())
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import rich_click as click
@@ -11,6 +12,24 @@ from gateway.cli.record import mention, record
 from gateway.cli.screen import Screen
 
 STATUSES = ("running", "halted", "succeeded", "failed", "paused", "escalated", "rolled_back")
+EFFECTS = (
+    *("read", "write", "delete", "payment", "message", "access", "deploy", "exec", "network"),
+)
+CHOICES = (
+    ("status", STATUSES, "Only runs that stand so."),
+    ("window", ("24h", "7d", "30d", "all"), "Only runs that began within that time."),
+    ("side_effect", EFFECTS, "Only runs that did this."),
+    ("approval", ("requested", "expired", "denied"), "Only runs with such an approval."),
+)
+FILTERS = (
+    ("environment", "NAME", "Only runs of this environment."),
+    ("path", "PATH", "Only runs that made or touched this file."),
+    ("digest", "SHA256", "Only runs with an artifact of this digest."),
+    ("mcp_server", "NAME", "Only runs that called this MCP server."),
+    ("model", "ID", "Only runs that asked this model."),
+    ("prompt_version", "WORD", "Only runs with this version of the prompt."),
+    ("parent_run_id", "RUN", "Only runs below this one."),
+)
 
 
 @click.group(name="runs")
@@ -22,26 +41,40 @@ def runs() -> None:
     """
 
 
+def filtering(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filters of a list of runs, handed over under the names that the API has for them."""
+    for name, metavar, text in reversed(FILTERS):
+        option = f"--{name.replace('_', '-')}"
+        function = click.option(option, name, metavar=metavar, help=text)(function)
+    for name, words, text in CHOICES:
+        option = f"--{name.replace('_', '-')}"
+        function = click.option(option, name, type=click.Choice(words), help=text)(function)
+    least = click.option("--min-cost", type=click.IntRange(0), help="Minor units of --currency.")
+    money = click.option("--currency", default="USD", show_default=True, metavar="CODE")
+    agent = click.option("--agent", "agent_id", metavar="ID", help="Only runs of this agent.")
+    look = click.option(
+        "--critical", "attention", flag_value="any", help="Only runs that are worth a look."
+    )
+    return look(agent(least(money(function))))
+
+
 @runs.command(name="list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="How many. Default: 20")
-@click.option("--status", type=click.Choice(STATUSES), help="Only runs that stand so.")
-@click.option("--agent", metavar="ID", help="Only runs of this agent.")
+@filtering
 @data_option
 @answering
-def list_(
-    screen: Screen, limit: int, status: str | None, agent: str | None, data: str | None
-) -> None:
-    """The newest runs.
+def list_(screen: Screen, /, limit: int, data: str | None, **wanted: Any) -> None:
+    """The newest runs that meet every filter.
 
     Example: checkrein runs list --status halted --limit 5
     """
     source = record(data)
     mention(screen, source)
-    found = source.runs(limit, status, agent)
+    found = source.runs(limit, **wanted)
     if screen.json:
         screen.answer(found)
         return
-    columns = ("run", "name", "where", "status", "actions", "started")
+    columns = ("run", "name", "where", "status", "actions", "cost", "look at", "started")
     screen.table(columns, [_row(each) for each in found])
     if not found:
         screen.progress("There are no such runs yet.")
@@ -73,6 +106,8 @@ def _row(run: dict[str, Any]) -> tuple[str, ...]:
         run["environment"],
         run["status"],
         f"{run['actions']}{blocked}",
+        ", ".join(f"{amount:,} {currency}" for currency, amount in run["cost"].items()),
+        ", ".join(run["attention"]),
         run["started_at"][5:16].replace("T", " "),
     )
 

@@ -76,14 +76,16 @@ def runs_export(
 
 
 async def _write(settings: Settings, out: Path, form: Any, wanted: dict[str, str | None]) -> int:
+    import msgspec
+
     from gateway.audit.tables.rows import rows
     from gateway.audit.tables.writing import written
-    from gateway.storage.ports import RunFilter
+    from gateway.storage.wanted import RunFilter
 
     size = 0
     async with folder.record(settings) as stores:
         project_id = await stores.control.project(folder.PROJECT)
-        found = rows(stores.ledger, project_id, RunFilter(**wanted))
+        found = rows(stores.ledger, project_id, msgspec.convert(wanted, RunFilter))
         with out.open("xb") as file:
             async for piece in written(found, form):
                 size += file.write(piece)

@@ -34,6 +34,8 @@ Instant = Annotated[
     ),
 ]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+# A share between 0 and 1, written out: hashed bytes hold no other fractions.
+Share = Annotated[str, Meta(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)" + _END)]
 
 
 class ObservedAmount(Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,8 +108,12 @@ class Continued(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
     """`messages`, `system` and `tools` are what `continues` does not name already. `api` says in
-    whose form they and the answer are; `response_model` is what the provider says answered."""
+    whose form they and the answer are; `response_model` is what the provider says answered.
+    `agent_id` where several agents share a run; `confidence` is what the model said of itself, or
+    what its caller made of it."""
 
+    agent_id: Short | None = None
+    confidence: Share | None = None
     provider: Token | None = None
     id: Short | None = None
     parameters: dict[str, Any] = {}
@@ -130,7 +136,12 @@ class ModelCall(_Observation, frozen=True, kw_only=True, tag="model_call"):
 
 
 class Artifact(_Observation, frozen=True, kw_only=True, tag="artifact"):
+    """Something made or touched. `path` is a name in clear, by which it is found across runs."""
+
     name: Short
+    path: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    access: Literal["created", "written", "read", "deleted", "passed"] | None = None
+    agent_id: Short | None = None
     uri: Annotated[str, Meta(max_length=2048)] | None = None
     media_type: MediaType | None = None
     digest: Digest | None = None
@@ -139,15 +150,27 @@ class Artifact(_Observation, frozen=True, kw_only=True, tag="artifact"):
 
 
 class Verification(_Observation, frozen=True, kw_only=True, tag="verification"):
+    """`digest` is that of what was verified."""
+
     name: Short
     status: Literal["passed", "failed"]
     output: str | None = None
+    kind: Literal["test", "build", "lint", "other"] | None = None
+    duration_ns: Digits | None = None
+    digest: Digest | None = None
 
 
 class Handoff(_Observation, frozen=True, kw_only=True, tag="handoff"):
+    """Work that went to another agent: which, with what (`digests` of artifacts, and the version of
+    shared state), and who of the two tries again when it fails."""
+
     to_agent: Short
     child_run_id: Short | None = None
     reason: str | None = None
+    kind: Literal["delegated", "escalated", "returned"] | None = None
+    digests: Annotated[list[Digest], Meta(max_length=256)] = []
+    version: Token | None = None
+    retry_owner: Short | None = None
 
 
 class Feedback(_Observation, frozen=True, kw_only=True, tag="feedback"):
@@ -157,8 +180,23 @@ class Feedback(_Observation, frozen=True, kw_only=True, tag="feedback"):
 
 
 class Retry(_Observation, frozen=True, kw_only=True, tag="retry"):
+    """`number` counts the attempts; `route` is what a fallback went to, `retry_owner` who tries."""
+
     kind: Literal["retry", "timeout", "fallback"] = "retry"
     detail: str | None = None
+    number: Count | None = None
+    route: Token | None = None
+    retry_owner: Short | None = None
+
+
+class SharedState(_Observation, frozen=True, kw_only=True, tag="shared_state"):
+    """State that agents share, as this one met it: which version it read, or made."""
+
+    store: Short
+    version: Token
+    access: Literal["read", "written"] = "read"
+    digest: Digest | None = None
+    agent_id: Short | None = None
 
 
 class Gap(_Observation, frozen=True, kw_only=True, tag="gap"):
@@ -189,15 +227,16 @@ Observation = (
     | Handoff
     | Feedback
     | Retry
+    | SharedState
     | Gap
     | Message
 )
 
 # Fields of an observation that are names, identifiers, numbers or closed words, and stay in clear.
 # Everything else can hold what an agent or a person wrote: it is content, and lives in encrypted
-# blobs. `tool`, `to_agent` and the ids, like the name, the user and the agent of a run, are what
-# people search by: they are names that the caller chose, whatever it puts there. A sentence fits
-# in them, and is then not protected as content is.
+# blobs. `tool`, `to_agent`, `path`, `store` and the ids, like the name, the user and the agent of
+# a run, are what people search by: they are names that the caller chose, whatever it puts there. A
+# sentence fits in them, and is then not protected as content is.
 EVIDENCE_FIELDS = frozenset(
     {
         "type",
@@ -230,5 +269,15 @@ EVIDENCE_FIELDS = frozenset(
         "api",
         "response_model",
         "finish_reason",
+        "agent_id",
+        "confidence",
+        "path",
+        "access",
+        "digests",
+        "version",
+        "retry_owner",
+        "number",
+        "route",
+        "store",
     }
 )

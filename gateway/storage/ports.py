@@ -13,8 +13,10 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from gateway.domain.events import Draft, Durability, Event
+from gateway.domain.facts import Agent, ArtifactRow, Standing
 from gateway.domain.ruleset import Reads
 from gateway.domain.run_state import ActionRecord, RunState, StateChange
+from gateway.storage.wanted import ArtifactFilter, RunFilter
 
 
 class Reserve(Struct, frozen=True):
@@ -333,16 +335,6 @@ class StoredEvent(Struct, frozen=True):
     blob_keys: dict[str, str]
 
 
-class RunFilter(Struct, frozen=True):
-    """Filters of the runs list. Times are RFC 3339 strings."""
-
-    environment: str | None = None
-    agent_id: str | None = None
-    status: str | None = None
-    started_after: str | None = None
-    started_before: str | None = None
-
-
 class Found(Struct, frozen=True):
     """A stored event out of many runs, with what it takes to open it.
 
@@ -461,6 +453,30 @@ class Ledger(Protocol):
         self, project_id: str, wanted: RunFilter, before: tuple[str, str] | None, limit: int
     ) -> Sequence[Mapping[str, Any]]:
         """Newest first; `before` is (started_at, run_id) of the last row of the page before."""
+        ...
+
+    async def refile(self, project_id: str, run_id: str) -> None:
+        """File again, from its events, by what a run is found: for runs recorded by a release that
+        did not. What is filed already stays. Only for one who may record."""
+        ...
+
+    async def standing(
+        self, project_id: str, runs: Sequence[tuple[str, str]]
+    ) -> Mapping[str, Standing]:
+        """Cost and attention of runs, given as (started_at, run_id); those with neither are absent.
+
+        Of the page of a list, that is: at most a few hundred at once.
+        """
+        ...
+
+    async def agents(self, project_id: str, prefix: str, limit: int) -> Sequence[Agent]:
+        """Agents whose id begins so, in order of their bytes."""
+        ...
+
+    async def artifacts(
+        self, project_id: str, wanted: ArtifactFilter, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[ArtifactRow]:
+        """What runs made or touched, newest first, behind the cursor of a row."""
         ...
 
     async def approvals(

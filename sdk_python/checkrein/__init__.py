@@ -33,6 +33,7 @@ from checkrein._record import (
     record_message,
     record_model_call,
     record_retry,
+    record_shared_state,
     record_verification,
     retrieved,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "record_message",
     "record_model_call",
     "record_retry",
+    "record_shared_state",
     "record_verification",
     "request",
     "retrieved",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from checkrein import _runtime
 from checkrein._chunks import items
@@ -17,6 +17,7 @@ log = logging.getLogger("checkrein")
 T = TypeVar("T")
 Text = str | Mapping[str, Any]
 Money = tuple[int, str]
+Access = Literal["created", "written", "read", "deleted", "passed"]
 _said: set[str] = set()
 
 
@@ -91,9 +92,12 @@ def record_model_call(
     response_model: str | None = None,
     finish_reason: str | None = None,
     error: str | None = None,
+    agent_id: str | None = None,
+    confidence: float | None = None,
 ) -> None:
     """What a language model was given and what it answered. `cost` is (integer minor units,
-    currency). The next checks name this model; the next one also carries its reasoning.
+    currency). The next checks name this model; the next one also carries its reasoning. `agent_id`
+    says who asked, where several agents share a run; `confidence` is from 0 to 1.
 
     Messages, tools and system prompt are told whole each time: what an earlier call of the run had
     is not sent again. `api` says in which form they are: `chat_completions`, `responses` or
@@ -118,12 +122,14 @@ def record_model_call(
         reasoning=reasoning,
         usage={"input_tokens": 0, "output_tokens": 0, **usage} if usage else None,
         cost=_money(cost),
-        duration_ns=None if duration_ns is None else str(duration_ns),
+        duration_ns=_digits(duration_ns),
         api=api,
         response_model=response_model,
         finish_reason=finish_reason,
         error=error,
         status="failed" if error else None,
+        agent_id=agent_id,
+        confidence=None if confidence is None else f"{min(max(confidence, 0.0), 1.0):.6f}",
     )
     of_next = {"provider": provider, "id": model, "parameters": parameters}
     run.observe(
@@ -153,9 +159,18 @@ def record_artifact(
     uri: str | None = None,
     media_type: str | None = None,
     keep_content: bool = True,
+    path: str | None = None,
+    access: Access | None = None,
+    agent_id: str | None = None,
 ) -> None:
-    """Something that the run made. Its digest and size are those of the true content; the content
-    itself is kept, masked, when it is text."""
+    """Something that the run made or touched. Its digest and size are those of the true content;
+    the content itself is kept, masked, when it is text.
+
+    `path` is kept in clear, so that runs are found by the files that they touched; `access` says
+    what was done: created, written, read, deleted, or passed to another agent.
+    """
+    if access is not None and access not in get_args(Access):
+        raise ValueError(f"access is one of {', '.join(get_args(Access))}")
     run = _run("record_artifact")
     if run is None:
         return
@@ -168,19 +183,74 @@ def record_artifact(
         digest=None if data is None else hashlib.sha256(data).hexdigest(),
         size=None if data is None else len(data),
         content=content if isinstance(content, str) and keep_content else None,
+        path=path,
+        access=access,
+        agent_id=agent_id,
     )
 
 
-def record_verification(name: str, *, passed: bool, output: str | None = None) -> None:
-    """A test, build or check that the run's work went through."""
-    _note("verification", name=name, status="passed" if passed else "failed", output=output)
+def record_verification(
+    name: str,
+    *,
+    passed: bool,
+    output: str | None = None,
+    kind: Literal["test", "build", "lint", "other"] | None = None,
+    duration_ns: int | None = None,
+    digest: str | None = None,
+) -> None:
+    """A test, build or check that the run's work went through. `digest` is of what was verified."""
+    _note(
+        "verification",
+        name=name,
+        status="passed" if passed else "failed",
+        output=output,
+        kind=kind,
+        duration_ns=_digits(duration_ns),
+        digest=digest,
+    )
 
 
 def record_handoff(
-    to_agent: str, *, child_run_id: str | None = None, reason: str | None = None
+    to_agent: str,
+    *,
+    child_run_id: str | None = None,
+    reason: str | None = None,
+    kind: Literal["delegated", "escalated", "returned"] | None = None,
+    digests: Sequence[str] = (),
+    version: str | None = None,
+    retry_owner: str | None = None,
 ) -> None:
-    """Work that went to another agent."""
-    _note("handoff", to_agent=to_agent, child_run_id=child_run_id, reason=reason)
+    """Work that went to another agent: with which artifacts (by digest) and version of the shared
+    state, and which of the two tries again when it fails."""
+    _note(
+        "handoff",
+        to_agent=to_agent,
+        child_run_id=child_run_id,
+        reason=reason,
+        kind=kind,
+        digests=list(digests) or None,
+        version=version,
+        retry_owner=retry_owner,
+    )
+
+
+def record_shared_state(
+    store: str,
+    version: str,
+    *,
+    access: Literal["read", "written"] = "read",
+    digest: str | None = None,
+    agent_id: str | None = None,
+) -> None:
+    """State that agents share, as this one met it: which version it read, or made."""
+    _note(
+        "shared_state",
+        store=store,
+        version=version,
+        access=access,
+        digest=digest,
+        agent_id=agent_id,
+    )
 
 
 def record_feedback(
@@ -196,18 +266,37 @@ def record_message(role: str, text: str) -> None:
 
 
 def record_retry(
-    kind: str = "retry", *, action_id: str | None = None, detail: str | None = None
+    kind: str = "retry",
+    *,
+    action_id: str | None = None,
+    detail: str | None = None,
+    number: int | None = None,
+    route: str | None = None,
+    retry_owner: str | None = None,
 ) -> None:
-    """A retry, a timeout or a fallback of the agent's own."""
+    """A retry, a timeout or a fallback of the agent's own: which attempt, to which other model or
+    tool (`route`), and by whom."""
     if kind not in {"retry", "timeout", "fallback"}:
         raise ValueError("kind is retry, timeout or fallback")
-    _note("retry", kind=kind, action_id=action_id, detail=detail)
+    _note(
+        "retry",
+        kind=kind,
+        action_id=action_id,
+        detail=detail,
+        number=number,
+        route=route,
+        retry_owner=retry_owner,
+    )
 
 
 def _note(kind: str, /, **fields: Any) -> None:
     run = _run(f"record_{kind}")
     if run is not None:
         run.note(kind, **fields)
+
+
+def _digits(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def _money(cost: Money | None) -> dict[str, Any] | None:

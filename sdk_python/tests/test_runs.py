@@ -361,12 +361,14 @@ def test_recorded_observations_have_the_shape_of_the_contract(peer):
         checkrein.record_feedback("wrong", comment="no", decision_id="dec_1")
         checkrein.record_message("user", "hello")
         checkrein.record_retry("fallback", action_id="act_1", detail="second model")
+        checkrein.record_shared_state("plan", "v2", access="written")
+        checkrein.record_artifact("c", path="docs/c.md", access="read", agent_id="critic")
         tool()
 
     events = peer.checks[0]["events"]
     assert kinds(events) == [
         *("run_started", "model_call", "artifact", "artifact", "verification", "handoff"),
-        *("feedback", "message", "retry"),
+        *("feedback", "message", "retry", "shared_state", "artifact"),
     ]
     call, text, binary = events[1:4]
     assert call["usage"] == {"input_tokens": 10, "output_tokens": 2}
@@ -376,7 +378,9 @@ def test_recorded_observations_have_the_shape_of_the_contract(peer):
     assert text["content"] == "text"
     assert binary["size"] == 1
     assert "content" not in binary
-    assert events[-1]["kind"] == "fallback"
-    assert events[-1]["action_id"] == "act_1"
+    assert events[-3]["kind"] == "fallback"
+    assert events[-3]["action_id"] == "act_1"
+    assert (events[-2]["store"], events[-2]["version"]) == ("plan", "v2")
+    assert (events[-1]["path"], events[-1]["agent_id"]) == ("docs/c.md", "critic")
     assert peer.checks[0]["model"]["id"] == "m-1"
     assert peer.checks[0]["request"]["reasoning"] == "because"

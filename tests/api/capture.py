@@ -75,7 +75,20 @@ EVENTS = {
             "parameters": {"max_tokens": 500},
             "answer": "I will charge the customer.",
             "usage": {"input_tokens": 812, "output_tokens": 44},
+            "cost": {"value": 2, "currency": "USD"},
+            "prompt_version": "support-7",
+            "confidence": "0.92",
         },
+        {
+            "type": "artifact",
+            "name": "reply.md",
+            "path": "tickets/4711/reply.md",
+            "access": "created",
+            "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        },
+        {"type": "verification", "name": "spelling", "kind": "lint", "status": "passed"},
+        {"type": "shared_state", "store": "ticket", "version": "v3", "access": "read"},
+        {"type": "handoff", "to_agent": "billing-bot", "kind": "escalated", "version": "v3"},
     ],
 }
 RESULT = {"status": "succeeded", "output": {"name": "Ada"}, "duration_ns": "81250000"}
@@ -165,8 +178,12 @@ def _capture(client: httpx2.Client) -> dict[str, Any]:
         # The zip is long, and nobody reads it: an empty one stands for it.
         taken[named]["body"] = {"zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}
     taken["exportRun"]["reply"] = {**exported, "zip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}
+    get("getRecord", "/v1/runs/{run_id}/record", run_id=RUN)
     get("listRuns", "/v1/runs")
     get("exportRuns", "/v1/exports/runs?format=json")
+    get("search", "/v1/search?q=charge%20cus_9281&within=content&limit=1")
+    get("listArtifacts", "/v1/artifacts?path=tickets/4711/reply.md")
+    get("listAgents", "/v1/agents?prefix=support")
     get("getApproval", "/v1/approvals/{approval_id}", approval_id=asked)
     get("listApprovals", "/v1/approvals")
     get("getLogCheckpoint", "/v1/audit/log/checkpoint")

@@ -181,10 +181,19 @@ def _ask(live: Live, operation_id: str, key: str | None, named: dict[str, str]) 
     path, method = next(_places(operation_id))
     headers = {} if key is None else {"authorization": f"Bearer {key}"}
     # A stream is asked for what there is by now; without that it would not end.
-    query = {"seconds": 0} if operation_id in STREAMS else None
-    with httpx2.Client(base_url=live.url, headers=headers, params=query) as client:
+    query: dict[str, Any] = {"seconds": 0} if operation_id in STREAMS else {}
+    query |= _must_be_given(path, method)
+    with httpx2.Client(base_url=live.url, headers=headers) as client:
         address = path.format(**{"seq": "1", **named})
-        return client.request(method, address, json=BODIES.get(operation_id))
+        body_sent = BODIES.get(operation_id)
+        return client.request(method, address, params=query, json=body_sent)
+
+
+def _must_be_given(path: str, method: str) -> dict[str, str]:
+    """Parameters that an address does not answer without: a name that is ours alone."""
+    described = DOCUMENT["paths"][path][method.lower()].get("parameters", ())
+    needed = [each for each in described if each["in"] == "query" and each["required"]]
+    return {each["name"]: "secret-agen" for each in needed}
 
 
 def _places(operation_id: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 from gateway.audit.tables.rows import FIELDS, rows
 from gateway.audit.tables.writing import Format, cell, written
 from gateway.storage.embedded.ledger import EmbeddedLedger, open_ledger
-from gateway.storage.ports import RunFilter
+from gateway.storage.wanted import RunFilter
 from tests.api.live import live_gateway
 from tests.audit.exported import recorded
 from tests.ledger import events

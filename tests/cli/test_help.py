@@ -55,6 +55,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("runs list", "runs show", "policy check", "policy test", "config show"),
         *("serve", "work", "migrate", "watch"),
         *("erase run", "erase subject", "erase project", "erase scrub", "audit keys revoke"),
+        *("record", "runs search", "runs artifacts", "runs agents", "runs index"),
         *(
             "intent report",
             "intent preview",

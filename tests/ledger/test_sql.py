@@ -12,16 +12,27 @@ from gateway.storage import embedded
 from gateway.storage.embedded import (
     ledger_across,
     ledger_feed,
+    ledger_filing,
+    ledger_finding,
     ledger_reads,
     ledger_rows,
     ledger_writes,
 )
 
-READING_AND_WRITING = [ledger_across, ledger_feed, ledger_reads, ledger_writes]
 FOLDER = Path(embedded.__file__).parent
-TENANT_TABLES = {"event", "blob", "run_secret", "run", "approval"}
 # Verification looks at every run of every project; the end of the feed is that of the file.
 ACROSS_PROJECTS = {"ALL_RUNS", "END"}
+READING_AND_WRITING = [
+    ledger_across,
+    ledger_feed,
+    ledger_filing,
+    ledger_finding,
+    ledger_reads,
+    ledger_writes,
+]
+TENANT_TABLES = {"event", "blob", "run_secret", "run", "approval"} | {
+    *("run_fact", "run_cost", "artifact")
+}
 TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(\w+)")
 FIRST_CONDITION = re.compile(r"\bWHERE\s+(\w+) = \?")
 FIRST_COLUMN = re.compile(r"\bINTO\s+\w+\s*\(\s*(\w+)")
@@ -48,9 +59,7 @@ def test_a_statement_on_tenants_rows_starts_from_the_project(module):
         assert set(firsts) == {"project_id"}, name
 
 
-@pytest.mark.parametrize(
-    "module", [ledger_across, ledger_feed, ledger_reads, ledger_writes, ledger_rows]
-)
+@pytest.mark.parametrize("module", [*READING_AND_WRITING, ledger_rows])
 def test_no_statement_hides_inside_a_function(module):
     """What the check above does not see would not be checked; the one builder is `upsert`."""
     tree = ast.parse(Path(module.__file__).read_text("utf-8"))

@@ -51,8 +51,9 @@ EMPTY = """
     $$;
     TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run,
         checkrein.action, checkrein.approval, checkrein.feed, checkrein.feed_end,
-        checkrein.project, checkrein.api_key,
-        checkrein.wrapped_key, checkrein.policy_version, checkrein.leaves RESTART IDENTITY;
+        checkrein.run_fact, checkrein.run_cost, checkrein.artifact, checkrein.project,
+        checkrein.api_key, checkrein.wrapped_key, checkrein.policy_version, checkrein.leaves
+        RESTART IDENTITY;
 """
 _numbers = itertools.count(1)
 

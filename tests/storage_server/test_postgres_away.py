@@ -10,9 +10,9 @@ import time
 import pytest
 
 from gateway.errors import StorageFailure
-from gateway.storage.ports import RunFilter
 from gateway.storage.server.postgres.database import Limits, open_database
 from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.wanted import RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, persist
 from tests.servers import postgres

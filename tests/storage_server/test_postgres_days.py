@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from gateway.audit.verify import verify
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Persist, RunFilter
+from gateway.storage.ports import Persist
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.wanted import RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, open_secret, persist
 
@@ -129,7 +130,11 @@ async def test_days_past_the_retention_are_dropped_with_all_that_began_on_them(p
     old, kept = today() - timedelta(days=50), today() - timedelta(days=40)
     days: dict[str, date | str] = {"run_old": old, "run_far": "1999-01-01", "run_kept": kept}
     for run_id, day in days.items():
-        await worker.record(run(run_id, day), secret(run_id))
+        asked = events.observed("model_call", cost={"value": 5, "currency": "USD"})
+        made = events.observed("artifact", {"name": "n"}, path="a.md")
+        said = [replace(each, recorded_at=at(day)) for each in (asked, made)]
+        more = [persist(each, seq, run_id) for seq, each in enumerate(said, 4)]
+        await worker.record([*run(run_id, day), *more], secret(run_id))
 
     assert (await worker.maintain(keep_days=45))[1] == 2
 
@@ -138,6 +143,9 @@ async def test_days_past_the_retention_are_dropped_with_all_that_began_on_them(p
         for table in TABLES:
             found = await connection.fetch(f"SELECT DISTINCT project_id FROM checkrein.{table}")
             assert len(found) == 1, table
+        for table in ("run_fact", "run_cost", "artifact"):
+            found = await connection.fetch(f"SELECT DISTINCT run_id FROM checkrein.{table}")
+            assert [row[0] for row in found] == ["run_kept"], table
         rows = await connection.fetch("SELECT run_id FROM checkrein.run_secret")
     assert [row[0] for row in rows] == ["run_kept"]
     listed = await worker.runs(PROJECT, RunFilter(), None, 10)

@@ -63,7 +63,8 @@ async def test_a_ledger_that_lost_everything_gets_all_parts_again(place, worker)
     async with place.superuser() as connection:
         await connection.execute(
             "TRUNCATE checkrein.event, checkrein.blob, checkrein.run_secret, checkrein.run, "
-            "checkrein.action, checkrein.approval"
+            "checkrein.action, checkrein.approval, checkrein.run_fact, checkrein.run_cost, "
+            "checkrein.artifact"
         )
 
     await worker.record(batch, SECRETS)

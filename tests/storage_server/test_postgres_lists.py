@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from gateway.storage.ports import RunFilter
 from gateway.storage.server.postgres import across
+from gateway.storage.server.postgres import finding as ledger_finding
 from gateway.storage.server.postgres import reads as ledger_reads
+from gateway.storage.wanted import ArtifactFilter, RunFilter
 from tests.ledger.events import PROJECT
 
 MANY = 30_000
@@ -28,19 +29,49 @@ FILL = f"""
     INSERT INTO checkrein.action (project_id, decision_id, run_id, epoch, seq, run_day, recorded_at)
     SELECT '{PROJECT}', 'dec_' || n, 'run_' || n, 0, 2, '2026-11-20', 'T' || lpad(n::text, 9, '0')
     FROM generate_series(1, {MANY}) AS n;
+    INSERT INTO checkrein.run_fact (project_id, kind, value, started_at, run_id, run_day)
+    SELECT r.project_id, f.kind, f.value, r.started_at, r.run_id, r.run_day
+    FROM checkrein.run AS r, LATERAL (VALUES ('side_effect', 'write', 1), ('model', 'm-1', 1),
+        ('mcp_server', 'files', 40), ('path', 'report.md', 150), ('cost', 'USD:1000', 30))
+        AS f (kind, value, every)
+    WHERE substr(r.run_id, 5)::integer % f.every = 0;
+    INSERT INTO checkrein.run_cost (project_id, run_id, currency, amount, run_day)
+    SELECT project_id, run_id, 'USD', substr(run_id, 5)::integer / 30 % 4 * 1000 + 1000, run_day
+    FROM checkrein.run WHERE substr(run_id, 5)::integer % 30 = 0;
+    INSERT INTO checkrein.artifact (project_id, run_id, epoch, seq, recorded_at, path, digest,
+        run_day)
+    SELECT project_id, run_id, 0, 3, started_at, 'f' || substr(run_id, 5)::integer % 700, 'd',
+        run_day
+    FROM checkrein.run;
+    ANALYZE checkrein.run_fact;
+    ANALYZE checkrein.run_cost;
+    ANALYZE checkrein.artifact;
     ANALYZE checkrein.action;
     ANALYZE checkrein.run;
     ANALYZE checkrein.approval;
 """
 BEFORE = ("T000015000", "run_15000")
 PAGES = {
-    "all": ledger_reads.runs_page(PROJECT, RunFilter(), None, 50),
-    "further": ledger_reads.runs_page(PROJECT, RunFilter(), BEFORE, 50),
-    "agent": ledger_reads.runs_page(PROJECT, RunFilter(agent_id="agt_7"), BEFORE, 50),
-    "environment": ledger_reads.runs_page(PROJECT, RunFilter(environment="staging"), None, 50),
-    "status": ledger_reads.runs_page(PROJECT, RunFilter(status="halted"), BEFORE, 50),
-    "time": ledger_reads.runs_page(
+    "all": ledger_finding.runs_page(PROJECT, RunFilter(), None, 50),
+    "further": ledger_finding.runs_page(PROJECT, RunFilter(), BEFORE, 50),
+    "agent": ledger_finding.runs_page(PROJECT, RunFilter(agent_id="agt_7"), BEFORE, 50),
+    "environment": ledger_finding.runs_page(PROJECT, RunFilter(environment="staging"), None, 50),
+    "status": ledger_finding.runs_page(PROJECT, RunFilter(status="halted"), BEFORE, 50),
+    "time": ledger_finding.runs_page(
         PROJECT, RunFilter(started_after="T000001000", started_before="T000002000"), None, 50
+    ),
+    "wrote": ledger_finding.runs_page(PROJECT, RunFilter(side_effect="write"), BEFORE, 50),
+    "file": ledger_finding.runs_page(PROJECT, RunFilter(path="report.md"), BEFORE, 50),
+    "server and model": ledger_finding.runs_page(
+        PROJECT, RunFilter(mcp_server="files", model="m-1"), None, 50
+    ),
+    "agent that wrote": ledger_finding.runs_page(
+        PROJECT, RunFilter(agent_id="agt_7", side_effect="write"), None, 50
+    ),
+    "cost": ledger_finding.runs_page(PROJECT, RunFilter(min_cost=3000), None, 50),
+    "artifacts": ledger_finding.artifacts_page(PROJECT, ArtifactFilter(), None, 50),
+    "artifacts of a file": ledger_finding.artifacts_page(
+        PROJECT, ArtifactFilter(path="f7"), ("T000015000", "0/3/run_15000"), 50
     ),
     "approvals": ledger_reads.approvals_page(PROJECT, None, BEFORE, 50),
     "decisions": across.decisions_page(PROJECT, "production", None, 50),

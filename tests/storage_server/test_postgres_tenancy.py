@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from gateway.domain.events import Draft
 from gateway.errors import StorageFailure
-from gateway.storage.ports import KeyRecord, RunFilter
+from gateway.storage.ports import KeyRecord
 from gateway.storage.server.postgres.control import open_control
 from gateway.storage.server.postgres.database import Role, open_database
 from gateway.storage.server.postgres.ledger import open_ledger
+from gateway.storage.wanted import ArtifactFilter, RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, persist
 from tests.make import FixedAmbient
@@ -18,7 +20,17 @@ from tests.servers import postgres
 OTHER = "prj_other"
 CANARY = "canary-7f3a"
 TABLES = ["event", "blob", "run_secret", "run", "action", "approval", "feed", "feed_end"]
+TABLES += ["run_fact", "run_cost", "artifact"]
 PARTITIONS = ["event_20261120", "blob_20261120", "event_other", "blob_other"]
+
+
+def made(name: str) -> list[Draft]:
+    """What is filed beside a run's row."""
+    cost = {"value": 5, "currency": "USD"}
+    return [
+        events.observed("model_call", id=name, cost=cost),
+        events.observed("artifact", {"name": name}, path=name),
+    ]
 
 
 async def record_canary(ledger) -> None:
@@ -27,6 +39,7 @@ async def record_canary(ledger) -> None:
         events.started(name=CANARY, agent_id=CANARY, user_id=CANARY, external_id=CANARY),
         events.decided({"note": CANARY}, decision_id=CANARY, action_id=CANARY, tool=CANARY),
         events.asked(CANARY, tool=CANARY, decision_id=CANARY),
+        *made(CANARY),
     ]
     batch = [
         persist(draft, seq, f"run_{CANARY}", project_id=OTHER)
@@ -62,13 +75,15 @@ async def test_no_answer_of_the_ledger_holds_anything_of_another_project(worker,
         await reader.run(PROJECT, run_id),
         await reader.runs(PROJECT, RunFilter(), None, 100),
         await reader.runs(PROJECT, RunFilter(agent_id=CANARY), ("9", "z"), 100),
+        await reader.artifacts(PROJECT, ArtifactFilter(), None, 100),
+        await reader.agents(PROJECT, "", 100),
         await reader.approvals(PROJECT, None, None, 100),
         await reader.approval(PROJECT, CANARY),
         await reader.last_seq(PROJECT, run_id),
         await reader.knows(PROJECT, run_id),
     ]
 
-    assert answers == [[], [], None, {}, None, None, [], [], [], None, 0, False]
+    assert answers == [[], [], None, {}, None, None, *([[]] * 5), None, 0, False]
     with pytest.raises(StorageFailure, match="Only a worker"):
         await reader.all_runs()
 
@@ -81,6 +96,7 @@ async def test_sql_of_a_gateway_that_names_no_project_shows_its_own_rows_alone(
     await record_canary(worker)
     await worker.record([persist(events.decided(), 1), persist(events.asked(), 2)], {})
     await worker.record([persist(events.draft(), 3)], {(PROJECT, "run_1"): WRAPPED})
+    await worker.record([persist(each, n) for n, each in enumerate(made("a"), 4)], {})
 
     async with gateway.transaction():
         await speak_for(gateway, PROJECT)

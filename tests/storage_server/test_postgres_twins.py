@@ -15,7 +15,8 @@ from gateway.replay.recalling import Recalling
 from gateway.storage.embedded import ledger as embedded
 from gateway.storage.embedded.control import EmbeddedControl
 from gateway.storage.keyring import Keyring
-from gateway.storage.ports import Persist, RunFilter
+from gateway.storage.ports import Persist
+from gateway.storage.wanted import RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, open_secret, persist
 from tests.ledger.test_rows import history

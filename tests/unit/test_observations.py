@@ -13,8 +13,18 @@ from gateway.domain.reports import EventBatch
 SENTENCE = "my password is hunter2"
 FIELDS = {
     "message": {"role": "user", "text": "t", "occurred_at": "2026-11-20T12:00:00.000000Z"},
-    "model_call": {"provider": "acme/eu-1", "prompt_version": "v7:a_b@c+d", "duration_ns": "12"},
-    "artifact": {"name": "a report", "digest": "a" * 64, "media_type": "text/plain; charset=utf-8"},
+    "model_call": {"provider": "acme/eu-1", "prompt_version": "v7:a_b@c+d", "duration_ns": "12"}
+    | {"confidence": "0.75"},
+    "verification": {"name": "n", "status": "passed", "kind": "test"},
+    "handoff": {"to_agent": "b", "kind": "escalated", "version": "v1"},
+    "retry": {"kind": "fallback", "route": "acme/m-2"},
+    "shared_state": {"store": "plan", "version": "v1", "access": "read"},
+    "artifact": {
+        "name": "a report",
+        "access": "read",
+        "digest": "a" * 64,
+        "media_type": "text/plain; charset=utf-8",
+    },
     "gap": {"tool": "t", "reason": "r", "arguments_digest": "sha256:" + "B" * 64},
 }
 STRICT = [
@@ -26,6 +36,14 @@ STRICT = [
     ("artifact", "digest"),
     ("artifact", "media_type"),
     ("gap", "arguments_digest"),
+    ("artifact", "access"),
+    ("model_call", "confidence"),
+    ("verification", "kind"),
+    ("handoff", "kind"),
+    ("handoff", "version"),
+    ("retry", "route"),
+    ("shared_state", "version"),
+    ("shared_state", "access"),
 ]
 
 

@@ -10,7 +10,8 @@ import msgspec
 from gateway.domain import projections
 from gateway.domain.events import DecisionBody, Event
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Ledger, RunFilter
+from gateway.storage.ports import Ledger
+from gateway.storage.wanted import RunFilter
 
 RUNS_PAGE = 100
 EVENTS_PAGE = 500

@@ -10,7 +10,8 @@ from gateway.replay.compare.comparing import Comparison, compare, last_good
 from gateway.replay.compare.course import FRAMES_MAX, Course
 from gateway.replay.opening import OpenSecret
 from gateway.replay.walking import walk
-from gateway.storage.ports import Ledger, RunFilter
+from gateway.storage.ports import Ledger
+from gateway.storage.wanted import RunFilter
 
 PAGE: Final = 200
 PAGES_MAX: Final = 10

@@ -69,7 +69,8 @@ class Finding(Struct, frozen=True):
 class Explanation(Struct, frozen=True):
     """What became of each argument that departs; the first finding is the gravest.
 
-    `missing` is what the whole call lacks in its record.
+    `missing` is what the whole call lacks in its record; `capture` says of the run, by boundary,
+    whether all of it was seen.
     """
 
     run_id: str
@@ -82,6 +83,7 @@ class Explanation(Struct, frozen=True):
     findings: tuple[Finding, ...]
     examined: int
     missing: tuple[str, ...]
+    capture: dict[str, str] = {}
 
 
 class UnknownPointer(ValueError):

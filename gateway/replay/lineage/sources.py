@@ -39,7 +39,7 @@ class Case(Struct, frozen=True):
     `model` is the answer that proposed it; `model_calls` counts the answers that were recorded.
     `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
     called already, so it says nothing of this call. `unread` frames and `unread_content` were
-    left out, because there were too many.
+    left out, because there were too many. `capture` says how far each boundary was watched.
     """
 
     decision_id: str
@@ -62,6 +62,7 @@ class Case(Struct, frozen=True):
     side_effects: tuple[str, ...] = ()
     unread: int = 0
     unread_content: int = 0
+    capture: dict[str, str] = {}
 
 
 def place_of(source: Source) -> tuple[int, str]:

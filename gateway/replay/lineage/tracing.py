@@ -48,6 +48,7 @@ def explain(run_id: str, case: Case, pointer: str | None = None) -> Explanation:
         findings=tuple(sorted(kept, key=gravity)),
         examined=len(arguments),
         missing=missing_of(case),
+        capture=case.capture,
     )
 
 

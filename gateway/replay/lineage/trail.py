@@ -25,6 +25,7 @@ from gateway.replay.lineage.sources import (
     text_of,
     told_to,
 )
+from gateway.replay.record.capture import Capture
 
 GONE_MAX: Final = 32
 FIRSTS_MAX: Final = 512
@@ -67,6 +68,7 @@ class Trail:
         self._tools: dict[str, str] = {}
         self._done: set[str] = set()
         self._breaking = Breaking()
+        self._capture = Capture()
         self._last: str | None = None
 
     def add(self, frame: ReplayFrame) -> None:
@@ -74,6 +76,7 @@ class Trail:
         gone = [f"{frame.seq}:{part}" for part in (*frame.erased, *frame.broken)]
         self._gone += gone[: GONE_MAX - len(self._gone)]
         self._breaking.add(frame)
+        self._capture.add(frame)
         seen = frame.content.get("observation")
         observed = seen if isinstance(seen, dict) else {}
         if frame.type == "decision":
@@ -93,7 +96,8 @@ class Trail:
         """The call that was asked for; of several decisions about it the last."""
         broken = self._breaking.broken
         wanted = self._action or (broken[1] if broken else self._last)
-        return None if wanted is None else self._cases.get(wanted)
+        case = None if wanted is None else self._cases.get(wanted)
+        return None if case is None else replace(case, capture=dict(self._capture.states()))
 
     def _see(self, seq: int, part: str, item: dict[str, Any]) -> None:
         text, name = item.get("text"), item.get("source") or item.get("id")

@@ -13,7 +13,8 @@ from gateway.replay.recording.assembling import assemble
 from gateway.replay.recording.recorded import Recording
 from gateway.replay.recording.recorder import Recorder
 from gateway.replay.walking import walk
-from gateway.storage.ports import Ledger, RunFilter
+from gateway.storage.ports import Ledger
+from gateway.storage.wanted import RunFilter
 
 FRAMES_MAX: Final = 20_000
 PAGE: Final = 200

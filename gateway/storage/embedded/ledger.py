@@ -11,15 +11,24 @@ from typing import Any
 
 import msgspec
 
+from gateway.domain.facts import Agent, ArtifactRow, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.embedded import erasing, ledger_across, ledger_feed, ledger_reads
+from gateway.storage.embedded import (
+    erasing,
+    ledger_across,
+    ledger_feed,
+    ledger_filing,
+    ledger_finding,
+    ledger_reads,
+)
 from gateway.storage.embedded.connections import open_reader, open_writer
 from gateway.storage.embedded.ledger_writes import write_slice
 from gateway.storage.embedded.migrate import migrate
 from gateway.storage.embedded.readers import Readers
 from gateway.storage.embedded.writer import Writer
-from gateway.storage.ports import Erased, FeedPage, Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Erased, FeedPage, Found, Persist, StoredEvent
+from gateway.storage.wanted import ArtifactFilter, RunFilter
 from gateway.telemetry import logger
 
 _log = logger("ledger")
@@ -135,8 +144,36 @@ class EmbeddedLedger:
     async def runs(
         self, project_id: str, wanted: RunFilter, before: tuple[str, str] | None, limit: int
     ) -> Sequence[Mapping[str, Any]]:
-        rows = await self._readers.read(ledger_reads.runs, project_id, wanted, before, limit)
+        rows = await self._readers.read(ledger_finding.runs, project_id, wanted, before, limit)
         return [msgspec.structs.asdict(row) for row in rows]
+
+    async def refile(self, project_id: str, run_id: str) -> None:
+        """On a connection of its own, also while a gateway records into the file."""
+
+        def work() -> None:
+            connection = open_writer(self._path)
+            try:
+                ledger_filing.refile(connection, project_id, run_id)
+            except sqlite3.Error as error:
+                raise StorageFailure(f"{self._path.name}: {error}") from error
+            finally:
+                connection.close()
+
+        await asyncio.to_thread(work)
+
+    async def standing(
+        self, project_id: str, runs: Sequence[tuple[str, str]]
+    ) -> Mapping[str, Standing]:
+        return await self._readers.read(ledger_finding.standing, project_id, runs)
+
+    async def agents(self, project_id: str, prefix: str, limit: int) -> Sequence[Agent]:
+        return await self._readers.read(ledger_finding.agents, project_id, prefix, limit)
+
+    async def artifacts(
+        self, project_id: str, wanted: ArtifactFilter, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[ArtifactRow]:
+        asked = (project_id, wanted, before, limit)
+        return await self._readers.read(ledger_finding.artifacts, *asked)
 
     async def approvals(
         self, project_id: str, status: str | None, before: tuple[str, str] | None, limit: int

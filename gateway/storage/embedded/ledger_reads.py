@@ -9,7 +9,7 @@ from typing import Any
 from gateway.domain.projections import ApprovalRow, Indexed, RunRow
 from gateway.storage.embedded import ledger_rows
 from gateway.storage.embedded.ledger_rows import APPROVAL_COLUMNS, INDEXED_COLUMNS, RUN_COLUMNS
-from gateway.storage.ports import RunFilter, StoredEvent
+from gateway.storage.ports import StoredEvent
 
 Cursor = tuple[str, str]
 
@@ -41,7 +41,6 @@ BLOBS = """
 """
 WRAPPED = "SELECT wrapped FROM run_secret WHERE project_id = ? AND run_id = ?"
 RUN = f"SELECT {RUN_COLUMNS} FROM run WHERE project_id = ? AND run_id = ?"
-RUNS = f"SELECT {RUN_COLUMNS} FROM run WHERE project_id = ? AND {{conditions}}"
 APPROVALS = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE project_id = ? AND {{conditions}}"
 APPROVAL = f"SELECT {APPROVAL_COLUMNS} FROM approval WHERE project_id = ? AND approval_id = ?"
 # For verification, which looks at everything: also runs whose projection is gone.
@@ -61,13 +60,7 @@ STRAYS = """
 
 BLOBS_AT_ONCE = 500
 
-_CONDITIONS = {
-    "environment": "environment = ?",
-    "agent_id": "agent_id = ?",
-    "status": "status = ?",
-    "started_after": "started_at > ?",
-    "started_before": "started_at < ?",
-}
+HAS_STATUS = "status = ?"
 
 
 def last_seq(connection: sqlite3.Connection, project_id: str, run_id: str) -> int:
@@ -122,22 +115,6 @@ def run(connection: sqlite3.Connection, project_id: str, run_id: str) -> RunRow 
     return None if found is None else ledger_rows.run_row(found)
 
 
-def runs(
-    connection: sqlite3.Connection,
-    project_id: str,
-    wanted: RunFilter,
-    before: Cursor | None,
-    limit: int,
-) -> list[RunRow]:
-    """Newest first, behind the cursor (started_at, run_id)."""
-    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
-    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
-    rows = _newest(
-        connection, RUNS, project_id, conditions, ("started_at", "run_id"), before, limit
-    )
-    return [ledger_rows.run_row(row) for row in rows]
-
-
 def approvals(
     connection: sqlite3.Connection,
     project_id: str,
@@ -146,7 +123,7 @@ def approvals(
     limit: int,
 ) -> list[ApprovalRow]:
     """Newest first, behind the cursor (requested_at, approval_id)."""
-    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
+    conditions = [] if status is None else [(HAS_STATUS, status)]
     order = ("requested_at", "approval_id")
     rows = _newest(connection, APPROVALS, project_id, conditions, order, before, limit)
     return [ledger_rows.approval_row(row) for row in rows]

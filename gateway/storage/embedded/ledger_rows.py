@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -65,6 +66,13 @@ def indexed_row(found: Sequence[Any]) -> Indexed:
 
 def event_of(record: bytes) -> Event:
     return _events.decode(record)
+
+
+def events_of(records: Iterable[bytes]) -> Iterator[Event]:
+    """The events of records, without those that cannot be read any more."""
+    for record in records:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            yield _events.decode(record)
 
 
 def stored_event(record: bytes, digest: bytes, keys: bytes) -> StoredEvent:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gateway.audit import chain
 from gateway.domain.events import DecisionBody, Event
+from gateway.domain.facts import Filed
 from gateway.domain.frame import FrameAmount
 from gateway.domain.projections import (
     ApprovalClosed,
@@ -29,7 +30,7 @@ from gateway.domain.projections import (
     run_after,
 )
 from gateway.errors import EventRefused
-from gateway.storage.embedded import ledger_rows
+from gateway.storage.embedded import ledger_filing, ledger_rows
 from gateway.storage.ports import Persist
 
 SLICE_SECONDS = 0.005
@@ -130,6 +131,7 @@ class _Slice:
         self._amounts: dict[tuple[str, str, str], FrameAmount | None] = {}
         self._events: list[tuple[Any, ...]] = []
         self._blobs: list[tuple[Any, ...]] = []
+        self._filed = Filed()
         self.recorded = 0
         self.twice: list[Event] = []
 
@@ -168,6 +170,7 @@ class _Slice:
         self._connection.executemany(PUT_RUN, rows)
         known = [(*place, secrets[place]) for place in self._runs if place in secrets]
         self._connection.executemany(INSERT_WRAPPED, known)
+        ledger_filing.file(self._connection, self._filed)
 
     def _head(self, place: Place) -> Head:
         found = self._connection.execute(HEAD, place).fetchone()
@@ -197,9 +200,10 @@ class _Slice:
         if isinstance(body, DecisionBody):
             self._amounts[(*place, body.decision_id)] = counted_amount(body)
         before = self._runs.get(place) or self._run(place)
-        self._runs[place] = run_after(
+        after = self._runs[place] = run_after(
             before, event, body, lambda decision_id: self._amount(place, decision_id)
         )
+        self._filed.take(event, body, after)
         change = approval_after(event, body)
         if isinstance(change, ApprovalRow):
             self._connection.execute(PUT_APPROVAL, ledger_rows.values(change))

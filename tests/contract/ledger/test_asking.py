@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from gateway.domain.events import Event
-from gateway.storage.ports import Ledger, RunFilter
+from gateway.storage.ports import Ledger
+from gateway.storage.wanted import RunFilter
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, persist, persists
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway.audit import chain
 from gateway.domain.events import DecisionBody, Event, ResultBody
+from gateway.domain.facts import Filed
 from gateway.domain.frame import FrameAmount
 from gateway.domain.projections import (
     ApprovalClosed,
@@ -49,11 +50,13 @@ class Linked(Struct, frozen=True):
 
 
 class Projected(Struct, frozen=True):
-    """What a batch changes besides events: `closed` are approvals it only closes."""
+    """What a batch changes besides events: `closed` are approvals it only closes, `filed` is by
+    what its runs are found."""
 
     runs: dict[Place, RunRow]
     approvals: dict[tuple[str, str], ApprovalRow]
     closed: list[tuple[Place, ApprovalClosed]]
+    filed: Filed
 
 
 def place_of(event: Event) -> Place:
@@ -130,18 +133,20 @@ def project(
     approvals: dict[tuple[str, str], ApprovalRow] = {}
     closed: list[tuple[Place, ApprovalClosed]] = []
     amounts: Amounts = dict(known)
+    filed = Filed()
     for event, body in zip(events, bodies, strict=True):
         place = place_of(event)
         if isinstance(body, DecisionBody):
             amounts[(*place, body.decision_id)] = counted_amount(body)
         before = runs.get(place) or rows.get(place)
-        runs[place] = run_after(before, event, body, _amount_of(amounts, place))
+        after = runs[place] = run_after(before, event, body, _amount_of(amounts, place))
+        filed.take(event, body, after)
         change = approval_after(event, body)
         if isinstance(change, ApprovalRow):
             approvals[(change.project_id, change.approval_id)] = change
         elif isinstance(change, ApprovalClosed) and not _close(approvals, place, change):
             closed.append((place, change))
-    return Projected(runs, approvals, closed)
+    return Projected(runs, approvals, closed, filed)
 
 
 def _epoch(event: Event, head: Head, known: set[str]) -> int | None:

@@ -9,12 +9,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from gateway.domain.facts import Agent, ArtifactRow, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
-from gateway.storage.ports import Erased, FeedPage, Found, Persist, RunFilter, StoredEvent
+from gateway.storage.ports import Erased, FeedPage, Found, Persist, StoredEvent
 from gateway.storage.server.postgres import across as ledger_across
 from gateway.storage.server.postgres import erasing, log
 from gateway.storage.server.postgres import feed as ledger_feed
+from gateway.storage.server.postgres import finding as ledger_finding
 from gateway.storage.server.postgres import reads as ledger_reads
 from gateway.storage.server.postgres.database import (
     Connection,
@@ -23,8 +25,17 @@ from gateway.storage.server.postgres.database import (
     Role,
     open_database,
 )
+from gateway.storage.server.postgres.filing import refile
 from gateway.storage.server.postgres.kept import Kept
-from gateway.storage.server.postgres.writes import Contended, Stored, first_days, store
+from gateway.storage.server.postgres.writes import (
+    LOCK,
+    Contended,
+    Stored,
+    first_days,
+    locks,
+    store,
+)
+from gateway.storage.wanted import ArtifactFilter, RunFilter
 from gateway.telemetry import logger
 
 # A transaction holds at most so many events, and about so many bytes.
@@ -204,8 +215,34 @@ class PostgresLedger:
         self, project_id: str, wanted: RunFilter, before: tuple[str, str] | None, limit: int
     ) -> Sequence[Mapping[str, Any]]:
         async with self._database.tenant(project_id) as connection:
-            rows = await ledger_reads.runs(connection, project_id, wanted, before, limit)
+            rows = await ledger_finding.runs(connection, project_id, wanted, before, limit)
         return [msgspec.structs.asdict(row) for row in rows]
+
+    async def refile(self, project_id: str, run_id: str) -> None:
+        if self._role != "worker":
+            raise StorageFailure("The ledger was opened for reading.")
+        async with self._database.across() as connection:
+            await connection.fetchval(LOCK, locks([(project_id, run_id)]))
+            day = await self._day(connection, project_id, run_id)
+            if day is not None:
+                await refile(connection, project_id, run_id, day)
+
+    async def standing(
+        self, project_id: str, runs: Sequence[tuple[str, str]]
+    ) -> Mapping[str, Standing]:
+        async with self._database.tenant(project_id) as connection:
+            return await ledger_finding.standing(connection, project_id, runs)
+
+    async def agents(self, project_id: str, prefix: str, limit: int) -> Sequence[Agent]:
+        async with self._database.tenant(project_id) as connection:
+            return await ledger_finding.agents(connection, project_id, prefix, limit)
+
+    async def artifacts(
+        self, project_id: str, wanted: ArtifactFilter, before: tuple[str, str] | None, limit: int
+    ) -> Sequence[ArtifactRow]:
+        async with self._database.tenant(project_id) as connection:
+            asked = (project_id, wanted, before, limit)
+            return await ledger_finding.artifacts(connection, *asked)
 
     async def approvals(
         self, project_id: str, status: str | None, before: tuple[str, str] | None, limit: int

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from gateway.domain.projections import ApprovalRow, Indexed, RunRow
-from gateway.storage.ports import RunFilter, StoredEvent
+from gateway.storage.ports import StoredEvent
 from gateway.storage.server.postgres import rows as ledger_rows
 from gateway.storage.server.postgres.database import Connection
 from gateway.storage.server.postgres.rows import (
@@ -64,7 +64,6 @@ BLOBS = """
 """
 WRAPPED = "SELECT wrapped FROM checkrein.run_secret WHERE project_id = $1 AND run_id = $2"
 RUN = f"SELECT {RUN_COLUMNS} FROM checkrein.run WHERE project_id = $1 AND run_id = $2"
-RUNS = f"SELECT {RUN_COLUMNS} FROM checkrein.run WHERE project_id = $1"
 APPROVALS = f"SELECT {APPROVAL_COLUMNS} FROM checkrein.approval WHERE project_id = $1"
 APPROVAL = f"""
     SELECT {APPROVAL_COLUMNS} FROM checkrein.approval WHERE project_id = $1 AND approval_id = $2
@@ -104,13 +103,7 @@ ALL_OTHERS = """
     WHERE run_day < $1 OR run_day > $2 OR run_day = ANY($3::date[])
 """
 
-_CONDITIONS = {
-    "environment": "environment = {}",
-    "agent_id": "agent_id = {}",
-    "status": "status = {}",
-    "started_after": "started_at > {}",
-    "started_before": "started_at < {}",
-}
+HAS_STATUS = "status = {}"
 
 
 async def day(connection: Connection, project_id: str, run_id: str) -> date | None:
@@ -176,14 +169,6 @@ async def run(connection: Connection, project_id: str, run_id: str) -> RunRow | 
     return None if found is None else ledger_rows.run_row(tuple(found))
 
 
-async def runs(
-    connection: Connection, project_id: str, wanted: RunFilter, before: Cursor | None, limit: int
-) -> list[RunRow]:
-    """Newest first, behind the cursor (started_at, run_id)."""
-    text, asked = runs_page(project_id, wanted, before, limit)
-    return [ledger_rows.run_row(tuple(row)) for row in await connection.fetch(text, *asked)]
-
-
 async def approvals(
     connection: Connection, project_id: str, status: str | None, before: Cursor | None, limit: int
 ) -> list[ApprovalRow]:
@@ -208,20 +193,11 @@ async def all_runs(connection: Connection) -> list[tuple[str, str]]:
     return sorted({(ledger_rows.text_of(row[0]), ledger_rows.text_of(row[1])) for row in rows})
 
 
-def runs_page(
-    project_id: str, wanted: RunFilter, before: Cursor | None, limit: int
-) -> tuple[str, list[Any]]:
-    """The statement of a page of runs, and what it is asked with."""
-    asked = {name: getattr(wanted, name) for name in RunFilter.__struct_fields__}
-    conditions = [(_CONDITIONS[name], value) for name, value in asked.items() if value is not None]
-    return _newest(RUNS, project_id, conditions, ("started_at", "run_id"), before, limit)
-
-
 def approvals_page(
     project_id: str, status: str | None, before: Cursor | None, limit: int
 ) -> tuple[str, list[Any]]:
     """The statement of a page of approvals, and what it is asked with."""
-    conditions = [] if status is None else [(_CONDITIONS["status"], status)]
+    conditions = [] if status is None else [(HAS_STATUS, status)]
     order = ("requested_at", "approval_id")
     return _newest(APPROVALS, project_id, conditions, order, before, limit)
 

@@ -6,7 +6,8 @@ written with an escape that leaves every other text as it is, and read back to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -76,6 +77,13 @@ def indexed_row(found: Sequence[Any]) -> Indexed:
 
 def event_of(record: bytes) -> Event:
     return _events.decode(record)
+
+
+def events_of(records: Iterable[bytes]) -> Iterator[Event]:
+    """The events of records, without those that cannot be read any more."""
+    for record in records:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            yield _events.decode(record)
 
 
 def stored_event(record: bytes, digest: bytes, keys: bytes) -> StoredEvent:

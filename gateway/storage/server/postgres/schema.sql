@@ -40,6 +40,9 @@ BEGIN
         WHERE r.run_day = day AND s.project_id = r.project_id AND s.run_id = r.run_id;
     DELETE FROM checkrein.approval AS a USING checkrein.run AS r
         WHERE r.run_day = day AND a.project_id = r.project_id AND a.run_id = r.run_id;
+    DELETE FROM checkrein.run_fact WHERE run_day = day;
+    DELETE FROM checkrein.run_cost WHERE run_day = day;
+    DELETE FROM checkrein.artifact WHERE run_day = day;
     DELETE FROM checkrein.action WHERE run_day = day;
     DELETE FROM checkrein.run WHERE run_day = day;
 END
@@ -263,6 +266,27 @@ ALTER TABLE ONLY checkrein.approval FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.approval OWNER TO checkrein_owner;
 
+CREATE TABLE checkrein.artifact (
+    project_id text NOT NULL COLLATE pg_catalog."C",
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    epoch integer NOT NULL,
+    seq bigint NOT NULL,
+    recorded_at text NOT NULL COLLATE pg_catalog."C",
+    path text COLLATE pg_catalog."C",
+    digest text COLLATE pg_catalog."C",
+    access text COLLATE pg_catalog."C",
+    media_type text COLLATE pg_catalog."C",
+    size bigint,
+    action_id text COLLATE pg_catalog."C",
+    turn_id text COLLATE pg_catalog."C",
+    agent_id text COLLATE pg_catalog."C",
+    run_day date NOT NULL
+);
+
+ALTER TABLE ONLY checkrein.artifact FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.artifact OWNER TO checkrein_owner;
+
 CREATE TABLE checkrein.blob (
     project_id text NOT NULL COLLATE pg_catalog."C",
     run_day date NOT NULL,
@@ -452,6 +476,31 @@ ALTER TABLE ONLY checkrein.run FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.run OWNER TO checkrein_owner;
 
+CREATE TABLE checkrein.run_cost (
+    project_id text NOT NULL COLLATE pg_catalog."C",
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    currency text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    run_day date NOT NULL
+);
+
+ALTER TABLE ONLY checkrein.run_cost FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.run_cost OWNER TO checkrein_owner;
+
+CREATE TABLE checkrein.run_fact (
+    project_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    value text NOT NULL COLLATE pg_catalog."C",
+    started_at text NOT NULL COLLATE pg_catalog."C",
+    run_id text NOT NULL COLLATE pg_catalog."C",
+    run_day date NOT NULL
+);
+
+ALTER TABLE ONLY checkrein.run_fact FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.run_fact OWNER TO checkrein_owner;
+
 CREATE TABLE checkrein.run_secret (
     project_id text NOT NULL COLLATE pg_catalog."C",
     run_id text NOT NULL COLLATE pg_catalog."C",
@@ -484,6 +533,9 @@ ALTER TABLE ONLY checkrein.api_key
 
 ALTER TABLE ONLY checkrein.approval
     ADD CONSTRAINT approval_pkey PRIMARY KEY (project_id, approval_id);
+
+ALTER TABLE ONLY checkrein.artifact
+    ADD CONSTRAINT artifact_pkey PRIMARY KEY (project_id, run_id, epoch, seq);
 
 ALTER TABLE ONLY checkrein.blob
     ADD CONSTRAINT blob_pkey PRIMARY KEY (project_id, run_day, run_id, key);
@@ -521,6 +573,12 @@ ALTER TABLE ONLY checkrein.project
 ALTER TABLE ONLY checkrein.retention
     ADD CONSTRAINT retention_pkey PRIMARY KEY (sole);
 
+ALTER TABLE ONLY checkrein.run_cost
+    ADD CONSTRAINT run_cost_pkey PRIMARY KEY (project_id, run_id, currency);
+
+ALTER TABLE ONLY checkrein.run_fact
+    ADD CONSTRAINT run_fact_pkey PRIMARY KEY (project_id, kind, value, started_at, run_id);
+
 ALTER TABLE ONLY checkrein.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (project_id, run_id);
 
@@ -538,6 +596,18 @@ CREATE INDEX approval_requested ON checkrein.approval USING btree (project_id, r
 
 CREATE INDEX approval_status ON checkrein.approval USING btree (project_id, status, requested_at, approval_id);
 
+CREATE INDEX artifact_action ON checkrein.artifact USING btree (project_id, action_id, recorded_at) WHERE (action_id IS NOT NULL);
+
+CREATE INDEX artifact_agent ON checkrein.artifact USING btree (project_id, agent_id, recorded_at, run_id, epoch, seq) WHERE (agent_id IS NOT NULL);
+
+CREATE INDEX artifact_days ON checkrein.artifact USING brin (run_day);
+
+CREATE INDEX artifact_digest ON checkrein.artifact USING btree (project_id, digest, recorded_at, run_id, epoch, seq) WHERE (digest IS NOT NULL);
+
+CREATE INDEX artifact_path ON checkrein.artifact USING btree (project_id, path, recorded_at, run_id, epoch, seq) WHERE (path IS NOT NULL);
+
+CREATE INDEX artifact_recorded ON checkrein.artifact USING btree (project_id, recorded_at, run_id, epoch, seq);
+
 CREATE INDEX event_epoch ON ONLY checkrein.event USING btree (project_id, run_day, run_id, epoch, seq) WHERE (epoch > 0);
 
 CREATE INDEX event_feedback ON ONLY checkrein.event USING btree (project_id, run_day, run_id, epoch, seq) WHERE (type = 'feedback'::text);
@@ -550,9 +620,15 @@ CREATE INDEX feed_made ON checkrein.feed USING brin (made_at);
 
 CREATE INDEX run_agent ON checkrein.run USING btree (project_id, agent_id, started_at, run_id);
 
+CREATE INDEX run_cost_days ON checkrein.run_cost USING brin (run_day);
+
 CREATE INDEX run_days ON checkrein.run USING brin (run_day);
 
 CREATE INDEX run_environment ON checkrein.run USING btree (project_id, environment, started_at, run_id);
+
+CREATE INDEX run_fact_days ON checkrein.run_fact USING brin (run_day);
+
+CREATE INDEX run_parent ON checkrein.run USING btree (project_id, parent_run_id, started_at, run_id) WHERE (parent_run_id IS NOT NULL);
 
 CREATE INDEX run_started ON checkrein.run USING btree (project_id, started_at, run_id);
 
@@ -576,6 +652,8 @@ ALTER TABLE checkrein.api_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.approval ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE checkrein.artifact ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE checkrein.blob ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.blob_other ENABLE ROW LEVEL SECURITY;
@@ -596,6 +674,8 @@ CREATE POLICY inside ON checkrein.api_key TO checkrein_owner USING ((( SELECT cu
 
 CREATE POLICY inside ON checkrein.approval TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
+CREATE POLICY inside ON checkrein.artifact TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
 CREATE POLICY inside ON checkrein.blob TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY inside ON checkrein.event TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
@@ -606,15 +686,23 @@ CREATE POLICY inside ON checkrein.feed_end TO checkrein_owner USING ((( SELECT c
 
 CREATE POLICY inside ON checkrein.run TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
+CREATE POLICY inside ON checkrein.run_cost TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
+CREATE POLICY inside ON checkrein.run_fact TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
 CREATE POLICY inside ON checkrein.run_secret TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY projecting ON checkrein.approval FOR UPDATE TO checkrein_worker USING (true) WITH CHECK (true);
 
 CREATE POLICY projecting ON checkrein.run FOR UPDATE TO checkrein_worker USING (true) WITH CHECK (true);
 
+CREATE POLICY projecting ON checkrein.run_cost FOR UPDATE TO checkrein_worker USING (true) WITH CHECK (true);
+
 CREATE POLICY reading ON checkrein.action FOR SELECT TO checkrein_worker USING (true);
 
 CREATE POLICY reading ON checkrein.approval FOR SELECT TO checkrein_worker USING (true);
+
+CREATE POLICY reading ON checkrein.artifact FOR SELECT TO checkrein_worker USING (true);
 
 CREATE POLICY reading ON checkrein.blob FOR SELECT TO checkrein_worker USING (true);
 
@@ -626,11 +714,17 @@ CREATE POLICY reading ON checkrein.feed_end FOR SELECT TO checkrein_worker USING
 
 CREATE POLICY reading ON checkrein.run FOR SELECT TO checkrein_worker USING (true);
 
+CREATE POLICY reading ON checkrein.run_cost FOR SELECT TO checkrein_worker USING (true);
+
+CREATE POLICY reading ON checkrein.run_fact FOR SELECT TO checkrein_worker USING (true);
+
 CREATE POLICY reading ON checkrein.run_secret FOR SELECT TO checkrein_worker USING (true);
 
 CREATE POLICY recording ON checkrein.action FOR INSERT TO checkrein_worker WITH CHECK (true);
 
 CREATE POLICY recording ON checkrein.approval FOR INSERT TO checkrein_worker WITH CHECK (true);
+
+CREATE POLICY recording ON checkrein.artifact FOR INSERT TO checkrein_worker WITH CHECK (true);
 
 CREATE POLICY recording ON checkrein.blob FOR INSERT TO checkrein_worker WITH CHECK (true);
 
@@ -642,9 +736,17 @@ CREATE POLICY recording ON checkrein.feed_end FOR INSERT TO checkrein_worker WIT
 
 CREATE POLICY recording ON checkrein.run FOR INSERT TO checkrein_worker WITH CHECK (true);
 
+CREATE POLICY recording ON checkrein.run_cost FOR INSERT TO checkrein_worker WITH CHECK (true);
+
+CREATE POLICY recording ON checkrein.run_fact FOR INSERT TO checkrein_worker WITH CHECK (true);
+
 CREATE POLICY recording ON checkrein.run_secret FOR INSERT TO checkrein_worker WITH CHECK (true);
 
 ALTER TABLE checkrein.run ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.run_cost ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.run_fact ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.run_secret ENABLE ROW LEVEL SECURITY;
 
@@ -653,6 +755,8 @@ CREATE POLICY tenant ON checkrein.action FOR SELECT TO checkrein_gateway USING (
 CREATE POLICY tenant ON checkrein.api_key FOR INSERT TO checkrein_gateway WITH CHECK ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.approval FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
+
+CREATE POLICY tenant ON checkrein.artifact FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.blob FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
@@ -663,6 +767,10 @@ CREATE POLICY tenant ON checkrein.feed FOR SELECT TO checkrein_gateway USING ((p
 CREATE POLICY tenant ON checkrein.feed_end FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.run FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
+
+CREATE POLICY tenant ON checkrein.run_cost FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
+
+CREATE POLICY tenant ON checkrein.run_fact FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.run_secret FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
@@ -730,6 +838,9 @@ GRANT UPDATE(expires_at) ON TABLE checkrein.approval TO checkrein_worker;
 
 GRANT UPDATE(status) ON TABLE checkrein.approval TO checkrein_worker;
 
+GRANT SELECT ON TABLE checkrein.artifact TO checkrein_gateway;
+GRANT SELECT,INSERT ON TABLE checkrein.artifact TO checkrein_worker;
+
 GRANT SELECT ON TABLE checkrein.blob TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.blob TO checkrein_worker;
 
@@ -789,6 +900,14 @@ GRANT UPDATE(errors) ON TABLE checkrein.run TO checkrein_worker;
 GRANT UPDATE(halted) ON TABLE checkrein.run TO checkrein_worker;
 
 GRANT UPDATE(spend) ON TABLE checkrein.run TO checkrein_worker;
+
+GRANT SELECT ON TABLE checkrein.run_cost TO checkrein_gateway;
+GRANT SELECT,INSERT ON TABLE checkrein.run_cost TO checkrein_worker;
+
+GRANT UPDATE(amount) ON TABLE checkrein.run_cost TO checkrein_worker;
+
+GRANT SELECT ON TABLE checkrein.run_fact TO checkrein_gateway;
+GRANT SELECT,INSERT ON TABLE checkrein.run_fact TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.run_secret TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.run_secret TO checkrein_worker;

@@ -40,6 +40,7 @@ from gateway.storage.server.postgres.batch import (
     twice,
 )
 from gateway.storage.server.postgres.database import Connection
+from gateway.storage.server.postgres.filing import file
 from gateway.storage.server.postgres.kept import Kept
 from gateway.storage.server.postgres.known import Known, amounts_of, columns, known_of
 
@@ -150,7 +151,7 @@ async def store(
     in either case the transaction must not be committed.
     """
     try:
-        await connection.fetchval(LOCK, _locks(batch))
+        await connection.fetchval(LOCK, locks({place_of(each.event) for each in batch}))
         known = await known_of(connection, batch)
         linked = link_all(batch, known.heads, known.taken)
         if linked:
@@ -168,9 +169,8 @@ def first_days(batch: Iterable[Persist]) -> set[date]:
     return {ledger_rows.day_of(each.event.recorded_at) for each in batch if each.event.seq == 1}
 
 
-def _locks(batch: Sequence[Persist]) -> list[int]:
+def locks(places: Iterable[Place]) -> list[int]:
     """In one order for all writers, so that none waits for one who waits for it."""
-    places = {place_of(each.event) for each in batch}
     digests = (hashlib.sha256("\x00".join(place).encode()).digest() for place in places)
     return sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
 
@@ -206,6 +206,8 @@ async def _write(
     await _put(connection, CLOSE_APPROVALS, [_closing(*each) for each in projected.closed], 4)
     asked = [ledger_rows.values(row) for row in projected.approvals.values()]
     await _put(connection, PUT_APPROVALS, asked, len(ApprovalRow.__struct_fields__))
+    await file(connection, projected.filed, known.days)
+    # The last statement: it holds the end of the feed until the commit.
     await feed.extend(connection, linked, known.days)
 
 
