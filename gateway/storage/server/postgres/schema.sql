@@ -19,6 +19,29 @@ $$;
 
 ALTER FUNCTION checkrein.announce() OWNER TO checkrein_owner;
 
+CREATE FUNCTION checkrein.destroy_keys(project text, whose bytea) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    done bigint;
+BEGIN
+    IF project = '*'
+        OR project IS DISTINCT FROM current_setting('checkrein.project')::checkrein.tenant THEN
+        RAISE EXCEPTION 'this transaction speaks for another project';
+    END IF;
+    PERFORM set_config('checkrein.inside', 'on', true);
+    DELETE FROM checkrein.wrapped_key
+        WHERE project_id = project AND (whose IS NULL OR subject = whose);
+    GET DIAGNOSTICS done = ROW_COUNT;
+    UPDATE checkrein.change SET number = number + 1, erasures = erasures + 1;
+    PERFORM set_config('checkrein.inside', 'off', true);
+    RETURN done;
+END
+$$;
+
+ALTER FUNCTION checkrein.destroy_keys(project text, whose bytea) OWNER TO checkrein_owner;
+
 CREATE FUNCTION checkrein.drop_day(day date) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -49,6 +72,30 @@ END
 $_$;
 
 ALTER FUNCTION checkrein.drop_day(day date) OWNER TO checkrein_owner;
+
+CREATE FUNCTION checkrein.erase_runs(project text, runs text[], note text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    done bigint;
+BEGIN
+    IF project IS DISTINCT FROM current_setting('checkrein.project')::checkrein.tenant THEN
+        RAISE EXCEPTION 'this transaction speaks for another project';
+    END IF;
+    PERFORM set_config('checkrein.inside', 'on', true);
+    INSERT INTO checkrein.run_secret AS s (project_id, run_id, wrapped, erased)
+        SELECT project, run, '\x', note FROM unnest(runs) AS run
+        ON CONFLICT (project_id, run_id) DO UPDATE SET wrapped = '\x', erased = excluded.erased
+        WHERE s.erased IS NULL;
+    GET DIAGNOSTICS done = ROW_COUNT;
+    UPDATE checkrein.change SET number = number + 1, erasures = erasures + 1;
+    PERFORM set_config('checkrein.inside', 'off', true);
+    RETURN done;
+END
+$$;
+
+ALTER FUNCTION checkrein.erase_runs(project text, runs text[], note text) OWNER TO checkrein_owner;
 
 CREATE FUNCTION checkrein.expire_key(key_id text, at text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -319,6 +366,7 @@ ALTER TABLE checkrein.blob_other OWNER TO checkrein_owner;
 CREATE TABLE checkrein.change (
     sole boolean DEFAULT true NOT NULL,
     number bigint NOT NULL,
+    erasures bigint DEFAULT 0 NOT NULL,
     CONSTRAINT change_sole_check CHECK (sole)
 );
 
@@ -403,6 +451,31 @@ WITH (fillfactor='50');
 ALTER TABLE ONLY checkrein.feed_end FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.feed_end OWNER TO checkrein_owner;
+
+CREATE TABLE checkrein.leaves (
+    number bigint NOT NULL,
+    project_id text NOT NULL COLLATE pg_catalog."C",
+    first bigint,
+    count integer NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT leaves_check CHECK ((length(hashes) = (32 * count))),
+    CONSTRAINT leaves_count_check CHECK ((count > 0)),
+    CONSTRAINT leaves_first_check CHECK ((first >= 0))
+);
+ALTER TABLE ONLY checkrein.leaves ALTER COLUMN hashes SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY checkrein.leaves FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE checkrein.leaves OWNER TO checkrein_owner;
+
+ALTER TABLE checkrein.leaves ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME checkrein.leaves_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE checkrein.migration (
     name text NOT NULL,
@@ -504,7 +577,8 @@ ALTER TABLE checkrein.run_fact OWNER TO checkrein_owner;
 CREATE TABLE checkrein.run_secret (
     project_id text NOT NULL COLLATE pg_catalog."C",
     run_id text NOT NULL COLLATE pg_catalog."C",
-    wrapped bytea NOT NULL
+    wrapped bytea NOT NULL,
+    erased text
 );
 
 ALTER TABLE ONLY checkrein.run_secret FORCE ROW LEVEL SECURITY;
@@ -557,6 +631,12 @@ ALTER TABLE ONLY checkrein.feed_end
 
 ALTER TABLE ONLY checkrein.feed
     ADD CONSTRAINT feed_pkey PRIMARY KEY (project_id, place);
+
+ALTER TABLE ONLY checkrein.leaves
+    ADD CONSTRAINT leaves_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY checkrein.leaves
+    ADD CONSTRAINT leaves_project_id_first_key UNIQUE (project_id, first);
 
 ALTER TABLE ONLY checkrein.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (name);
@@ -618,6 +698,8 @@ CREATE INDEX event_other_project_id_run_day_run_id_epoch_seq_idx1 ON checkrein.e
 
 CREATE INDEX feed_made ON checkrein.feed USING brin (made_at);
 
+CREATE INDEX leaves_unplaced ON checkrein.leaves USING btree (number) WHERE (first IS NULL);
+
 CREATE INDEX run_agent ON checkrein.run USING btree (project_id, agent_id, started_at, run_id);
 
 CREATE INDEX run_cost_days ON checkrein.run_cost USING brin (run_day);
@@ -668,6 +750,8 @@ ALTER TABLE checkrein.feed ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.feed_end ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY giving_places ON checkrein.leaves FOR UPDATE TO checkrein_worker USING ((first IS NULL)) WITH CHECK ((first IS NOT NULL));
+
 CREATE POLICY inside ON checkrein.action TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY inside ON checkrein.api_key TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
@@ -684,6 +768,8 @@ CREATE POLICY inside ON checkrein.feed TO checkrein_owner USING ((( SELECT curre
 
 CREATE POLICY inside ON checkrein.feed_end TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
+CREATE POLICY inside ON checkrein.leaves TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
 CREATE POLICY inside ON checkrein.run TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY inside ON checkrein.run_cost TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
@@ -691,6 +777,10 @@ CREATE POLICY inside ON checkrein.run_cost TO checkrein_owner USING ((( SELECT c
 CREATE POLICY inside ON checkrein.run_fact TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
 
 CREATE POLICY inside ON checkrein.run_secret TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
+CREATE POLICY inside ON checkrein.wrapped_key TO checkrein_owner USING ((( SELECT current_setting('checkrein.inside'::text, true) AS current_setting) = 'on'::text));
+
+ALTER TABLE checkrein.leaves ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY projecting ON checkrein.approval FOR UPDATE TO checkrein_worker USING (true) WITH CHECK (true);
 
@@ -711,6 +801,8 @@ CREATE POLICY reading ON checkrein.event FOR SELECT TO checkrein_worker USING (t
 CREATE POLICY reading ON checkrein.feed FOR SELECT TO checkrein_worker USING (true);
 
 CREATE POLICY reading ON checkrein.feed_end FOR SELECT TO checkrein_worker USING (true);
+
+CREATE POLICY reading ON checkrein.leaves FOR SELECT TO checkrein_worker USING (true);
 
 CREATE POLICY reading ON checkrein.run FOR SELECT TO checkrein_worker USING (true);
 
@@ -733,6 +825,8 @@ CREATE POLICY recording ON checkrein.event FOR INSERT TO checkrein_worker WITH C
 CREATE POLICY recording ON checkrein.feed FOR INSERT TO checkrein_worker WITH CHECK (true);
 
 CREATE POLICY recording ON checkrein.feed_end FOR INSERT TO checkrein_worker WITH CHECK (true);
+
+CREATE POLICY recording ON checkrein.leaves FOR INSERT TO checkrein_worker WITH CHECK ((first IS NULL));
 
 CREATE POLICY recording ON checkrein.run FOR INSERT TO checkrein_worker WITH CHECK (true);
 
@@ -766,6 +860,8 @@ CREATE POLICY tenant ON checkrein.feed FOR SELECT TO checkrein_gateway USING ((p
 
 CREATE POLICY tenant ON checkrein.feed_end FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
+CREATE POLICY tenant ON checkrein.leaves FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
+
 CREATE POLICY tenant ON checkrein.run FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
 
 CREATE POLICY tenant ON checkrein.run_cost FOR SELECT TO checkrein_gateway USING ((project_id = (( SELECT (current_setting('checkrein.project'::text))::checkrein.tenant AS current_setting))::text));
@@ -785,7 +881,13 @@ GRANT USAGE ON SCHEMA checkrein TO checkrein_worker;
 
 REVOKE ALL ON FUNCTION checkrein.announce() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION checkrein.destroy_keys(project text, whose bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION checkrein.destroy_keys(project text, whose bytea) TO checkrein_gateway;
+
 REVOKE ALL ON FUNCTION checkrein.drop_day(day date) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION checkrein.erase_runs(project text, runs text[], note text) FROM PUBLIC;
+GRANT ALL ON FUNCTION checkrein.erase_runs(project text, runs text[], note text) TO checkrein_gateway;
 
 REVOKE ALL ON FUNCTION checkrein.expire_key(key_id text, at text) FROM PUBLIC;
 GRANT ALL ON FUNCTION checkrein.expire_key(key_id text, at text) TO checkrein_gateway;
@@ -856,6 +958,17 @@ GRANT SELECT ON TABLE checkrein.feed_end TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.feed_end TO checkrein_worker;
 
 GRANT UPDATE(place) ON TABLE checkrein.feed_end TO checkrein_worker;
+
+GRANT SELECT ON TABLE checkrein.leaves TO checkrein_gateway;
+GRANT SELECT ON TABLE checkrein.leaves TO checkrein_worker;
+
+GRANT INSERT(project_id) ON TABLE checkrein.leaves TO checkrein_worker;
+
+GRANT UPDATE(first) ON TABLE checkrein.leaves TO checkrein_worker;
+
+GRANT INSERT(count) ON TABLE checkrein.leaves TO checkrein_worker;
+
+GRANT INSERT(hashes) ON TABLE checkrein.leaves TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.migration TO checkrein_gateway;
 GRANT SELECT ON TABLE checkrein.migration TO checkrein_worker;
