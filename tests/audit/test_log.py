@@ -186,6 +186,10 @@ async def test_a_ledger_of_the_release_before_gets_its_log(tmp_path):
         connection.execute("DROP TRIGGER event_logged")
         connection.execute("DROP TABLE leaf")
         connection.execute("ALTER TABLE run_secret DROP COLUMN erased")
+        for table in ("run_fact", "run_cost", "artifact"):
+            connection.execute(f"DROP TABLE {table}")
+        for index in ("run_agent", "run_status", "run_parent"):
+            connection.execute(f"DROP INDEX {index}")
         connection.execute("DELETE FROM migration WHERE name >= '0003'")
     connection.close()
 
