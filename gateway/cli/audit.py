@@ -155,6 +155,9 @@ def _checked(export: Path, public_key: Path, artifacts: Path | None) -> Checked:
     from gateway.audit.bundle import checking, container
     from gateway.audit.bundle.container import ContainerRefused
     from gateway.audit.signing import ed25519
+    from gateway.serving.collecting import collect_seldom
+
+    collect_seldom()
 
     try:
         given = public_key.read_bytes()

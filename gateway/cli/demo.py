@@ -79,7 +79,8 @@ def demo(screen: Screen, *, servers: bool) -> int:
             }
         )
     else:
-        _conclude(screen, wrong, seconds)
+        told = f"{len(STORIES)} failures in {len(MODES)} modes, all caught, in {seconds} seconds."
+        conclude(screen, wrong, told, "checkrein up, and three lines in your own agent (README.md)")
     return FOUND if wrong else 0
 
 
@@ -187,7 +188,8 @@ def _unseen(replayed: dict[str, Any]) -> list[str]:
     return [f"the {STEPPED} run does not show where the flag flipped"]
 
 
-def _conclude(screen: Screen, wrong: list[str], seconds: float) -> None:
+def conclude(screen: Screen, wrong: list[str], well: str, then: str) -> None:
+    """What went wrong, or that all went well and what to do next."""
     screen.say()
     for said in wrong:
         screen.say(f"failed  {said}", "red")
@@ -195,8 +197,5 @@ def _conclude(screen: Screen, wrong: list[str], seconds: float) -> None:
         screen.say(f"{len(wrong)} things did not go as they should.", "red")
         screen.say("  Next: checkrein doctor")
         return
-    screen.say(
-        f"ok  {len(STORIES)} failures in {len(MODES)} modes, all caught, in {seconds} seconds.",
-        "green",
-    )
-    screen.say("  Next: checkrein up, and three lines in your own agent (see README.md)")
+    screen.say(f"ok  {well}", "green")
+    screen.say(f"  Next: {then}")

@@ -78,6 +78,9 @@ def _from_stores(run_id: str, data: str | None, *, content: bool) -> dict[str, b
     from gateway.audit.log.proving import prove
     from gateway.audit.log.tree import LogTree
     from gateway.audit.signing.keys import PURPOSE, SigningKeys
+    from gateway.serving.collecting import collect_seldom
+
+    collect_seldom()
 
     async def read() -> dict[str, bytes]:
         async with folder.record(chosen(data)) as stores:

@@ -14,7 +14,7 @@ from typing import Any
 import rich_click as click
 
 from gateway.cli.answering import answering
-from gateway.cli.demo import play, present
+from gateway.cli.demo import conclude, play, present
 from gateway.cli.failures import FOUND
 from gateway.cli.screen import Screen
 from gateway.cli.stations import STATIONS, Visit, make_key
@@ -64,7 +64,8 @@ def tour(screen: Screen) -> int:
     if screen.json:
         screen.answer({"ok": not wrong, "seconds": seconds, "wrong": wrong, "runs": told})
     else:
-        _conclude(screen, wrong, seconds)
+        told_all = f"{len(STORIES)} runs, {len(STATIONS)} stations each, in {seconds} seconds."
+        conclude(screen, wrong, told_all, "the same commands on a run of your own")
     return FOUND if wrong else 0
 
 
@@ -87,17 +88,3 @@ def _visited(
             screen.say(found.printed.rstrip())
             screen.say()
     return told
-
-
-def _conclude(screen: Screen, wrong: list[str], seconds: float) -> None:
-    screen.say()
-    for said in wrong:
-        screen.say(f"failed  {said}", "red")
-    if wrong:
-        screen.say(f"{len(wrong)} things did not go as they should.", "red")
-        screen.say("  Next: checkrein doctor")
-        return
-    screen.say(
-        f"ok  {len(STORIES)} runs, {len(STATIONS)} stations each, in {seconds} seconds.", "green"
-    )
-    screen.say("  Next: the same commands on a run of your own; `checkrein runs list` names them")

@@ -70,6 +70,9 @@ def test_runs_that_went_alike_have_no_divergence(client: httpx2.Client) -> None:
     assert found["run"]["totals"]["cost"] == {"USD": 9}
     assert found["cost"] == {"USD": 0}
     assert found["calls"][0]["run_ms"] == 2.0
+    # N10: what was not watched of each is told with the answer.
+    assert found["run"]["capture"] == found["other"]["capture"]
+    assert found["run"]["capture"]["random"] == "unobserved"
 
 
 def test_a_failed_run_is_compared_with_the_last_good_one(client: httpx2.Client) -> None:

@@ -178,6 +178,7 @@ def test_the_score_says_how_it_was_made_and_what_it_does_not_cover(client: httpx
     coverage = found["coverage"]
     assert (coverage["calls"], coverage["arguments"], coverage["outputs"]) == (2, 2, 0)
     assert any("model's answers" in each for each in coverage["unseen"])
+    assert (coverage["capture"]["tool"], coverage["capture"]["clock"]) == ("partial", "unobserved")
 
 
 def test_a_run_without_calls_has_no_score(live: Live, client: httpx2.Client) -> None:

@@ -12,6 +12,7 @@ from gateway.domain import pointers
 from gateway.replay.compare.aligning import align
 from gateway.replay.compare.course import Call, Course, Totals
 from gateway.replay.quoting import quoted, value_shown
+from gateway.replay.record.capture import State
 
 Likeness = Literal["same", "output", "changed", "missing", "extra", "moved"]
 Aspect = Literal["arguments", "decision", "status", "error", "output"]
@@ -29,7 +30,8 @@ class Difference(Struct, frozen=True):
 
 
 class Side(Struct, frozen=True):
-    """One of the runs, with what it took. `left_out` calls were too many to be compared."""
+    """One of the runs, with what it took. `left_out` calls were too many to be compared; `capture`
+    says how far each boundary between the agent and the world was watched."""
 
     run_id: str
     name: str | None
@@ -39,6 +41,7 @@ class Side(Struct, frozen=True):
     totals: Totals
     left_out: int
     gone: int
+    capture: dict[str, State] = {}
 
 
 class Change(Struct, frozen=True):
@@ -145,6 +148,7 @@ def _side(run: Mapping[str, Any], course: Course) -> Side:
         totals=course.totals(),
         left_out=course.left_out,
         gone=course.gone,
+        capture=course.capture.states(),
     )
 
 

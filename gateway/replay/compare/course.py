@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gateway.domain import canonical
 from gateway.replay.frames import ReplayFrame
+from gateway.replay.record.capture import Capture
 
 ACTIONS_MAX: Final = 1_000
 # Of a longer run the beginning is compared, and the answer says so.
@@ -70,6 +71,7 @@ class Course:
         self.frames = 0
         self.left_out = 0
         self.gone = 0
+        self.capture = Capture()
         self._by_action: dict[str, Call] = {}
         self._turns: dict[str, int] = {}
         self._model_calls = 0
@@ -81,6 +83,7 @@ class Course:
         """The next frame of the run."""
         self.frames += 1
         self.gone += len(frame.erased) + len(frame.broken)
+        self.capture.add(frame)
         self._times = [*self._times[:1], frame.occurred_at]
         if frame.type == "decision":
             self._decided(frame)

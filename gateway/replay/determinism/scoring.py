@@ -14,6 +14,7 @@ from gateway.replay.determinism.detectors import Issue, Made, Repeats, Severity,
 from gateway.replay.determinism.known import Known
 from gateway.replay.frames import ReplayFrame
 from gateway.replay.quoting import value_shown
+from gateway.replay.record.capture import Capture, State
 
 Band = Literal["deterministic", "mostly", "partly", "not"]
 ISSUES_MAX: Final = 200
@@ -34,7 +35,8 @@ HOW: Final = (
 class Coverage(Struct, frozen=True):
     """What the score rests on: of so many calls, how many had arguments and outputs to look at.
 
-    `unseen` says what the record cannot show.
+    `unseen` says what the record cannot show, and `capture` how far each boundary between the agent
+    and the world was watched.
     """
 
     calls: int
@@ -42,6 +44,7 @@ class Coverage(Struct, frozen=True):
     outputs: int
     model_calls: int
     unseen: tuple[str, ...]
+    capture: dict[str, State] = {}
 
 
 class Determinism(Struct, frozen=True):
@@ -67,6 +70,7 @@ class Scoring:
         self._run_id = run_id
         self._known = Known()
         self._known.tell(run_id)
+        self._capture = Capture()
         self._repeats = Repeats()
         self._issues: dict[tuple[str, str, str], Issue] = {}
         self._made: dict[str, tuple[Made, str]] = {}
@@ -78,6 +82,7 @@ class Scoring:
         self.frames += 1
         self._gone += len(frame.erased) + len(frame.broken)
         self._known.add(frame)
+        self._capture.add(frame)
         if frame.type == "decision":
             self._decided(frame)
         elif frame.type == "result":
@@ -148,7 +153,14 @@ class Scoring:
             unseen.append("what was said early in this long run")
         if self.frames >= FRAMES_MAX:
             unseen.append(f"what came after the first {FRAMES_MAX:,} frames")
-        return Coverage(self._calls, self._arguments, self._outputs, self._models, tuple(unseen))
+        return Coverage(
+            calls=self._calls,
+            arguments=self._arguments,
+            outputs=self._outputs,
+            model_calls=self._models,
+            unseen=tuple(unseen),
+            capture=self._capture.states(),
+        )
 
 
 def band_of(score: int) -> Band:
