@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from gateway.errors import StorageFailure
 from gateway.replay.rejudging import Cursor, Rejudging
 from gateway.replay.standing import Judged
 from gateway.storage.ports import KeyRecord
@@ -81,8 +80,9 @@ class Proving:
                 return
             try:
                 await self.step()
-            except StorageFailure as failure:
-                _log.warning("proving_failed", problem=str(failure))
+            # Broad, because a record may be anything, and a gateway that decides must go on.
+            except Exception as failure:  # noqa: BLE001
+                _log.warning("proving_failed", problem=f"{type(failure).__name__}: {failure}"[:300])
 
     def _count(self, judged: Judged) -> None:
         self._metrics.proven.labels(judged.standing).inc()

@@ -115,11 +115,15 @@ async def rejudge(
 
     The recorded assessment counts. The version that made it is asked whether it is the right one,
     and about arguments that only this ruleset makes: `assessor` where it is of that version, else
-    one of the `held`. Where it is not held, such arguments are not assessed.
+    one of the `held`. Where it is not held, such arguments are not assessed. Raises NotReplayable
+    where frame or decision cannot be read.
     """
-    frame = _frames.decode(recorded.frame)
+    try:
+        frame = _frames.decode(recorded.frame)
+        was = _decisions.decode(recorded.decision)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NotReplayable(f"the recorded frame cannot be read: {error}", "incomplete") from error
     answers = _WithFailures(engine, recorded)
-    was = _decisions.decode(recorded.decision)
 
     async def assessed(changed: Frame) -> Assessed:
         found = recorded_assessment(recorded.rounds, was.arguments_digest, changed)

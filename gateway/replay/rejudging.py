@@ -173,14 +173,14 @@ class Rejudging:
             try:
                 record = recorded(opened)
                 ruleset = under or await self._find(body.policy_digest)
+                again = await rejudge(
+                    self._engine, ruleset, record, self._assessor, self._held, self._index
+                )
             except NotReplayable as failure:
                 return lost(place, failure)
             except (NotFound, PolicyInvalid) as failure:
                 detail = f"the policy version {body.policy_digest[:12]} cannot be had: {failure}"
                 return without_policy(place, detail)
-            again = await rejudge(
-                self._engine, ruleset, record, self._assessor, self._held, self._index
-            )
         return stands(place, record, again, own=ruleset.digest == body.policy_digest)
 
     async def _keys(self, project_id: str, taken: Sequence[_Taken]) -> dict[str, RunKeys | None]:

@@ -195,6 +195,16 @@ async def test_what_is_gone_is_named_and_the_others_count(ledger, tmp_path, stat
     ]
 
 
+async def test_a_frame_that_cannot_be_read_is_the_reason(ledger):
+    """A record may be of another release, or made by somebody else."""
+    odd = events.decided(decision_id="dec_odd", frame=b'{"action":{}}')
+    await ledger.record(persists([events.started(), odd]), {(PROJECT, "run_1"): WRAPPED})
+
+    (found,) = (await rejudging(ledger).of_run(PROJECT, "run_1")).judged
+
+    assert (found.standing, found.reason) == ("not-replayable", "incomplete")
+
+
 async def test_a_policy_version_that_is_not_kept_is_the_reason(ledger):
     await record(ledger, "run_1", days=(1,))
 
