@@ -1,4 +1,4 @@
-"""Every test, in two halves at the same time: what only computes gives way to what has servers.
+"""Every test, in two halves at the same time: what kills and starves servers, and all the rest.
 
 python -m tests.halves [OPTIONS OF PYTEST]
 
@@ -19,21 +19,23 @@ from collections import Counter
 from pathlib import Path
 from typing import IO
 
-TESTS = Path(__file__).parent
-# Folders whose tests start no server and wait for none.
+ROOT = Path(__file__).parents[1]
+# Folders whose tests compute, or ask servers that nobody harms.
 CALM = (
-    *("compare", "determinism", "docs", "engine", "gate", "intent", "ledger", "lineage"),
-    *("policies", "replay", "unit"),
+    *("tests/calibrating", "tests/cli", "tests/clients", "tests/compare", "tests/determinism"),
+    *("tests/docs", "tests/engine", "tests/gate", "tests/intent", "tests/ledger"),
+    *("tests/lineage", "tests/policies", "tests/reexecute", "tests/replay", "tests/unit"),
+    "sdk_python/tests",
 )
-NICENESS = 10
+NICENESS = 5
 _COUNTED = re.compile(r"(\d+) (failed|passed|skipped|xfailed|xpassed|errors?|warnings?)\b")
 
 
 def main() -> int:
     """Run both; the worse exit code of the two."""
     options = sys.argv[1:]
-    folders = [str(TESTS / name) for name in CALM]
-    cache = f"cache_dir={TESTS.parent / '.pytest_cache' / 'calm'}"
+    folders = [str(ROOT / name) for name in CALM]
+    cache = f"cache_dir={ROOT / '.pytest_cache' / 'calm'}"
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as calm_said, tempfile.TemporaryFile("w+") as other_said:
         calm = _started(calm_said, NICENESS, *folders, *options, "-o", cache)
