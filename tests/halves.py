@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
-# Folders whose tests compute, or ask servers that nobody harms.
+# Folders whose tests compute, or ask servers that nobody harms, and have time to wait.
 CALM = (
     *("tests/calibrating", "tests/cli", "tests/clients", "tests/compare", "tests/determinism"),
-    *("tests/docs", "tests/engine", "tests/gate", "tests/intent", "tests/ledger"),
-    *("tests/lineage", "tests/policies", "tests/reexecute", "tests/replay", "tests/unit"),
+    *("tests/docs", "tests/gate", "tests/intent", "tests/ledger", "tests/lineage"),
+    *("tests/policies", "tests/reexecute", "tests/replay", "tests/unit"),
     "sdk_python/tests",
 )
 NICENESS = 5

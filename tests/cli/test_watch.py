@@ -104,8 +104,8 @@ def test_what_happens_is_told_a_line_each(gateway: Up, tmp_path: Path) -> None:
 def test_a_name_does_nothing_to_the_terminal(gateway: Up, tmp_path: Path) -> None:
     """S6: neither escapes nor ends of lines, of whatever kind."""
     name = "a\x1b]0;pwned\x07b\u202ec\u2028d\x85e\nf\tg"
-    with watching("hostile", cwd=tmp_path, environ=gateway.environ) as seen:
-        gateway.check(call({"id": "hostile", "name": name}))
+    with watching("hostile-watched", cwd=tmp_path, environ=gateway.environ) as seen:
+        gateway.check(call({"id": "hostile-watched", "name": name}))
         first, second = seen.line(), seen.line()
 
     assert "⟨U+001B⟩" in first
