@@ -77,7 +77,7 @@ def test_the_intent_guard_names_the_field_with_and_without_a_plan(gateway, name,
 
     last = summary["tried"][-1]
     assert "intent.mismatch" in last["rules"]
-    assert last["assessed"]["score"] >= 0.9
+    assert last["assessed"]["score"] >= 0.85
     assert last["assessed"]["field"] == field
     assert last["enforced"] == "block"
 
