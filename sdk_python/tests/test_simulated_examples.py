@@ -17,17 +17,17 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 AGAIN = 'story.attempt(r, "crm.read_customer", read_customer, id="cus_9281")'
 # One line of each script, what stands there instead, and how that diverges: kinds, tool, told.
 CHANGED: dict[str, tuple[str, str, str, str]] = {
-    "stripe_boolean": ('"is_refund": True, ', "", "input", "/is_refund"),
+    "stripe_boolean": ('"is_refund": not right(), ', "", "input", "/is_refund"),
     "runaway_loop": ("PATIENCE = 16", "PATIENCE = 3", "missing", "search.web was not called"),
     "injected_page": (
-        '"to_account": "acct_evil_777"',
-        '"to_account": "acct_supplier_12"',
+        '"acct_supplier_12" if right() else "acct_evil_777"',
+        '"acct_supplier_12"',
         "input",
         "/to_account",
     ),
     "run_budget": ('("search", "news",', '("news", "search",', "order", "ads.buy came before"),
     "destructive_command": (
-        '"shell.run", shell, command="rm -rf /srv/data"',
+        '"shell.run", shell, command=OLD_FILES if right() else "rm -rf /srv/data"',
         '"db.execute", execute, sql="SELECT 1"',
         "name",
         "db.execute was called where shell.run was recorded",

@@ -20,6 +20,7 @@ from gateway.replay.recording.recorded import (
 )
 
 _NULL: Final = canonical.sha256(b"null")
+_GIVEN: Final = ("system", "messages", "tools")
 _MODEL: Final = ("parameters", "system", "messages", "tools", "answer", "reasoning")
 
 
@@ -41,6 +42,8 @@ class Recorder:
         self._turns: dict[str, int] = {}
         # Where the bodies of tools make calls, by action.
         self._bodies: dict[str, tuple[str, ...]] = {}
+        # What models were given, by the key under which later calls go on from it.
+        self._given: dict[str, dict[str, Any]] = {}
         self._last = ""
 
     def add(self, frame: ReplayFrame) -> None:
@@ -192,7 +195,7 @@ class Recorder:
 
     def _asked_model(self, frame: ReplayFrame) -> None:
         body, told = frame.body, frame.content.get("observation")
-        known: dict[str, Any] = told if isinstance(told, dict) else {}
+        known = self._whole(body, told if isinstance(told, dict) else {})
         used = body.get("usage") or {}
         call = RecordedModelCall(
             run_id=self._run_id,
@@ -212,6 +215,20 @@ class Recorder:
         )
         self.models.append(call)
         self.size += len(canonical.encode(call))
+
+    def _whole(self, body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+        """All that the model was given: what an earlier call had is not told again."""
+        before = body.get("continues")
+        before = before if isinstance(before, dict) else {}
+        earlier = self._given.get(str(before.get("key")), {})
+        kept = (earlier.get("messages") or [])[: int(before.get("messages") or 0)]
+        whole = {**told, "messages": [*kept, *(told.get("messages") or [])]}
+        for name in ("system", "tools"):
+            if before.get(name):
+                whole[name] = earlier.get(name)
+        if (key := body.get("key")) is not None:
+            self._given[str(key)] = {name: whole.get(name) for name in _GIVEN}
+        return whole
 
     def _task(self, frame: ReplayFrame) -> tuple[str, ...]:
         """Turns by their number: their ids are other ones in another run."""
