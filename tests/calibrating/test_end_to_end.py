@@ -22,6 +22,8 @@ FINE, WRONG = 90, 60
 # A busy machine is no reason for a call without an assessment here.
 PATIENT_MS = 1_000
 EFFECT = "payment"
+# One threshold for all, so that what `*` catches can be counted from the scores alone.
+SHIPPED_THRESHOLDS = 'thresholds: {payment: 0.85, "*": 0.9}'
 
 
 class Played:
@@ -48,6 +50,10 @@ def played(
     folder = tmp_path_factory.mktemp("played")
     policies = folder / "policies"
     shutil.copytree(SHIPPED, policies)
+    manifest = policies / "policy.yaml"
+    text = manifest.read_text()
+    assert SHIPPED_THRESHOLDS in text
+    manifest.write_text(text.replace(SHIPPED_THRESHOLDS, 'thresholds: {"*": 0.9}'))
     with ExitStack() as stack:
         on_servers = request.param == "servers"
         servers = stack.enter_context(opened_servers()) if on_servers else None

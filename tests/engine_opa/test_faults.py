@@ -163,7 +163,7 @@ async def test_slow_rules_are_their_own_failure_and_take_the_engine_from_nobody(
 
 
 async def test_a_server_that_was_started_again_empty_gets_its_rules_back(own_server):
-    engine = OpaEngine(own_server.url, Limits(timeout=0.3))
+    engine = OpaEngine(own_server.url, Limits(timeout=2.0))
     await engine.load(RULES)
     assert await ask(engine) == ANSWER
 
