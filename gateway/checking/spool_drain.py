@@ -36,7 +36,7 @@ ATTEMPTS_MAX = 10
 # How often a decision may fail, while others do not, before its file is set aside.
 REFUSALS = 20
 
-Knows = Callable[[str, str], Awaitable[bool]]
+Tells = Callable[[str, str], Awaitable[bool]]
 _log = logger("spool")
 _starts = msgspec.json.Decoder(RunStartedBody)
 
@@ -47,7 +47,8 @@ class _Failed(Struct, frozen=True):
 
 
 class SpoolDrain:
-    """`knows` tells whether a project's decision is recorded, in the journal or behind it."""
+    """`knows` tells whether a project's decision is recorded, in the journal or behind it, and
+    `is_erased` whether an erasure of one of its runs is on record."""
 
     def __init__(
         self,
@@ -55,7 +56,8 @@ class SpoolDrain:
         spool: Spool,
         journal: Journal,
         outage: Outage,
-        knows: Knows,
+        knows: Tells,
+        is_erased: Tells,
         ambient: Ambient,
         metrics: Metrics,
     ) -> None:
@@ -63,6 +65,7 @@ class SpoolDrain:
         self._journal = journal
         self._outage = outage
         self._knows = knows
+        self._is_erased = is_erased
         self._ambient = ambient
         self._metrics = metrics
         self._refusals: Counter[str] = Counter()
@@ -154,9 +157,8 @@ class SpoolDrain:
                 append = _append(decision, state.last_seq == 0, self._ambient.now_ns())
                 try:
                     outcome = await self._journal.append(append)
-                except Conflict:
-                    # Its run was erased meanwhile, and what was spooled of it goes with it.
-                    _log.error("spooled_of_an_erased_run", run_id=decision.run_id)
+                except Conflict as refused:
+                    await self._let_go(decision, refused)
                     return
                 if not isinstance(outcome, Refused):
                     self._outage.answered()
@@ -167,6 +169,13 @@ class SpoolDrain:
                 if decision.confirm:
                     await self._journal.forget(decision.decision_id)
         raise StorageFailure("the run changes too fast")
+
+    async def _let_go(self, decision: SpooledDecision, refused: Conflict) -> None:
+        """What was spooled of a run that was erased goes with it. Where no erasure is on record the
+        key is lost, and what was acknowledged is kept for a person: raises StorageFailure."""
+        if not await self._is_erased(decision.project_id, decision.run_id):
+            raise StorageFailure(f"the journal does not take the run: {refused}") from refused
+        _log.error("spooled_of_an_erased_run", run_id=decision.run_id)
 
     def _refused(self, failed: list[_Failed], *, others: bool, appended: bool) -> None:
         """Count what fails while the same thing answers for others; else that thing is away.

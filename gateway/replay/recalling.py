@@ -70,6 +70,11 @@ class Recalling:
         with _of_the_record():
             return await self._ledger.event_by_decision(project_id, decision_id) is not None
 
+    async def is_erased(self, project_id: str, run_id: str) -> bool:
+        """Whether an erasure of the run is on record. Raises RecordAway."""
+        with _of_the_record():
+            return await self._ledger.erased(project_id, run_id) is not None
+
     async def find_action(
         self, project_id: str, decision_id: str
     ) -> tuple[str, ActionRecord] | None:

@@ -194,6 +194,7 @@ async def open_gateway(
                 journal=stores.journal,
                 outage=checker.outage,
                 knows=stores.recalling.knows,
+                is_erased=stores.recalling.is_erased,
                 ambient=world,
                 metrics=counted,
             ),

@@ -122,7 +122,11 @@ class Bench:
         self.outage = self.checker.outage
         await self.outage.recover()
         self.spool_drain = SpoolDrain(
-            spool=self.spool, outage=self.outage, knows=recalling.knows, **parts
+            spool=self.spool,
+            outage=self.outage,
+            knows=recalling.knows,
+            is_erased=recalling.is_erased,
+            **parts,
         )
         self.reporter = Reporter(
             current=lambda: self.rules,

@@ -25,7 +25,7 @@ from gateway.domain.ruleset import Budget, CounterReads, Environment, LabelReads
 from gateway.domain.run_state import ActionRecord
 from gateway.errors import Conflict, RecordAway, StorageFailure, Unavailable
 from gateway.replay.rejudge import RecordedDecision, rejudge
-from gateway.storage.ports import Gather
+from gateway.storage.ports import Erased, Gather
 from tests import make
 from tests.checking.conftest import CALLER, Bench
 
@@ -407,7 +407,10 @@ async def test_what_was_spooled_of_an_erased_run_goes_with_it_and_keeps_nobody_w
             await spooling.check(run={"id": f"away {number}"})
         spooled = await spooling.check(run={"id": "gone"})
         last = await spooling.check(run={"id": "kept"})
+    await spooling.drain()
     await spooling.journal.erase("prj_1", [gone.run_id])
+    at = Erased("2026-07-01T00:00:00Z", "run", "key_1")
+    assert await spooling.ledger.erase("prj_1", [gone.run_id], at) == 1
 
     assert await drained(spooling) >= 2
 
@@ -444,8 +447,9 @@ async def test_a_record_that_cannot_be_read_is_set_aside_and_the_others_are_drai
     assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
 
 
-async def test_a_key_that_was_destroyed_meanwhile_keeps_nothing_else_waiting(spooling):
-    """D10: what was spooled of that user's run is as lost as the run; others are recorded once."""
+async def test_a_key_that_was_lost_meanwhile_keeps_nothing_else_waiting(spooling):
+    """D10: no erasure is on record, so what was acknowledged under that key is set aside for a
+    person, after a while, because the journal takes other things. Others are recorded once."""
     await spooling.check(run={"id": "erased", "user_id": "alice"})
     with journal_away(spooling):
         lost = await spooling.check(run={"id": "erased", "user_id": "alice"})
@@ -458,13 +462,18 @@ async def test_a_key_that_was_destroyed_meanwhile_keeps_nothing_else_waiting(spo
     assert erased == 1
     await spooling.open()
 
+    for _ in range(2 * REFUSALS):
+        with pytest.raises(StorageFailure):
+            await spooling.spool_drain.step()
+        # An ordinary check gets through, so it is not the journal.
+        assert (await spooling.check()).durability == "fsync"
+
     assert await drained(spooling) == 3
     assert (await recorded(spooling, other))[0] == 2
     for gone in (lost, behind):
         event_id = event_of_decision(gone.decision_id)
         assert await spooling.journal.locate("prj_1", event_id) is None
-    # An ordinary check gets through meanwhile.
-    assert (await spooling.check()).durability == "fsync"
+    assert len(list((spooling.folder / "spool" / "aside").iterdir())) == 1
 
 
 async def test_what_waits_for_the_record_waits_as_long_as_that_is_away(spooling):
@@ -516,6 +525,7 @@ async def test_what_the_record_refuses_for_ever_keeps_nothing_else_waiting(spool
         journal=spooling.journal,
         outage=spooling.outage,
         knows=knows,
+        is_erased=spooling.recalling.is_erased,
         ambient=spooling.ambient,
         metrics=spooling.metrics,
     )
