@@ -55,7 +55,7 @@ eval-intent: .venv/.train ## the Intent Guard's figures, each source by a model 
 	$(BIN)/python -m benchmarks.intent.evaluate
 
 test: setup dev .venv/.train lint types layers ## everything; what CI runs
-	$(BIN)/python -m tests.halves
+	$(BIN)/python -m tests.lanes
 
 check: lint types layers test-fast ## before every commit
 
