@@ -27,6 +27,9 @@ class Boundary(Struct, frozen=True):
     `recorded` crossed it and was kept, `stubbed` was served from a record instead, `denied` was
     not let through, `unobserved` is known to have crossed it without being kept. `state` says
     whether that can be all: `unobserved` where nobody watches, `unused` where nothing crossed.
+
+    A simulated run reports nothing to a gateway, so a run that was recorded has nothing `stubbed`:
+    a simulation's own report counts what the record answered.
     """
 
     boundary: Name

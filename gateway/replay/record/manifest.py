@@ -18,6 +18,8 @@ from gateway.storage.ports import Ledger
 
 # Of what lies behind so many frames of what is asked about, nothing is said.
 FRAMES_MAX: Final = 20_000
+# Frames opened at once: they are let go of as they are counted.
+AT_ONCE: Final = 32
 # What would have come over a boundary that nobody watches, in the order in which it is named.
 _UNSEEN: Final[Mapping[Name, str]] = {
     "model": "what models answered",
@@ -34,11 +36,13 @@ _ALIKE: Final = ("exact", "redacted-equivalent", "same")
 class Manifest(Struct, frozen=True):
     """How complete the capture is on which a verdict rests, of so many `runs`.
 
-    `says` is the verdict with what it cannot speak of. `complete` is false where not all frames
-    were looked at. Of several runs the counts are sums, and a state is that of all, or `partial`.
+    `says` is the verdict with what it cannot speak of, `unseen` the latter as a clause. `complete`
+    is false where not all frames were looked at. Of several runs the counts are sums, and a state
+    is that of all, or `partial`.
     """
 
     says: str
+    unseen: str
     runs: int
     complete: bool
     boundaries: list[Boundary]
@@ -53,7 +57,8 @@ class Captured(Struct, frozen=True):
     def beside(self, verdict: str) -> Manifest:
         """The manifest that goes with a verdict: a clause in words, without its full stop."""
         found = self.runs[0] if len(self.runs) == 1 else summed(self.runs)
-        return Manifest(f"{verdict}; {unseen(found)}.", len(self.runs), self.complete, found)
+        clause, runs = unseen(found), len(self.runs)
+        return Manifest(f"{verdict}; {clause}.", clause, runs, self.complete, found)
 
 
 async def captured(
@@ -64,7 +69,7 @@ async def captured(
     frames = 0
     for run_id in dict.fromkeys(run_ids):
         capture = Capture()
-        async for frame in walk(ledger, open_secret, project_id, run_id):
+        async for frame in walk(ledger, open_secret, project_id, run_id, at_once=AT_ONCE):
             if frames == FRAMES_MAX:
                 return Captured([*found, capture.manifest()], complete=False)
             capture.add(frame)
