@@ -92,7 +92,8 @@ class Capture:
             case "approval_requested":
                 self._asked[str(frame.body.get("approval_id"))] = "pending"
             case "approval_expired":
-                self._asked[str(frame.body.get("approval_id"))] = "expired"
+                state = "superseded" if frame.body.get("superseded") else "expired"
+                self._asked[str(frame.body.get("approval_id"))] = state
             case _:
                 pass
 
@@ -179,7 +180,8 @@ class Capture:
     def _approval(self) -> Boundary:
         expired = sum(state == "expired" for state in self._asked.values())
         state: State = "complete" if self._asked else "unused"
-        return Boundary("approval", state, len(self._asked), 0, expired, 0, [])
+        reasons = [f"Of {expired} nobody answered in time: they expired."] if expired else []
+        return Boundary("approval", state, len(self._asked), 0, expired, 0, reasons)
 
     def _content(self) -> Boundary:
         """What of the capture itself is still there."""
