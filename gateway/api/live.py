@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from gateway.api.endpoint import Operation
 from gateway.api.exchange import Scope, Send, authorization_of, refusal, request_id_of
 from gateway.api.live_framing import Framing, Socket, Sse
-from gateway.api.live_tickets import CHARS_MAX, caller_of
+from gateway.api.live_tickets import CHARS_MAX, Taken, caller_of
 from gateway.api.parts import Parts
 from gateway.api.routing import query_of
 from gateway.checking.body import Receive
@@ -109,6 +109,7 @@ class Live:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._hub = Hub(parts.ledger, parts.cursor_key)
+        self._taken = Taken()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = request_id_of(scope["headers"], self._parts.ambient)
@@ -150,7 +151,7 @@ class Live:
         if len(tickets) > 1 or (tickets and header is not None):
             raise Unauthenticated(detail="Send a key or a ticket, once.")
         if tickets:
-            caller = caller_of(self._parts, tickets[0][: CHARS_MAX + 1])
+            caller = caller_of(self._parts, self._taken, tickets[0][: CHARS_MAX + 1])
         else:
             caller = self._parts.authenticate(header)
         if FOLLOW.scope not in caller.scopes:

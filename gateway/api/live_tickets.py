@@ -2,6 +2,10 @@
 
 A ticket stands for the key that asked for it, for a minute, and for following alone: what it lets
 in ends when that key does. It is sealed, so nothing of it is stored, and every gateway knows it.
+
+It lets in once: a gateway remembers the tickets that it took until they expire. Others do not learn
+of it, so a ticket that somebody read lets in once more at each other gateway process, within its
+minute.
 """
 
 from __future__ import annotations
@@ -40,8 +44,27 @@ class _Ticket(Struct, frozen=True, array_like=True):
 _decoder: Final = msgspec.msgpack.Decoder(_Ticket)
 
 
-def caller_of(parts: Parts, text: str) -> Caller:
-    """Who a ticket was made for. Raises Unauthenticated."""
+class Taken:
+    """The tickets that let somebody in here, until they expire."""
+
+    def __init__(self) -> None:
+        # In the order in which they were taken, which is nearly that in which they expire.
+        self._until: dict[bytes, int] = {}
+
+    def take(self, ticket: bytes, expires_ns: int, now_ns: int) -> None:
+        """Raises Unauthenticated for one that was taken before."""
+        for old in list(self._until):
+            if self._until[old] > now_ns:
+                break
+            del self._until[old]
+        if ticket in self._until:
+            detail = "This ticket was used before: POST /v1/live/tickets makes another."
+            raise Unauthenticated(detail=detail)
+        self._until[ticket] = expires_ns
+
+
+def caller_of(parts: Parts, taken: Taken, text: str) -> Caller:
+    """Who a ticket was made for; it is used with that. Raises Unauthenticated."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         ticket = _decoder.decode(sealing.unseal(_key(parts), raw, _SEALED_FOR))
@@ -49,7 +72,10 @@ def caller_of(parts: Parts, text: str) -> Caller:
         raise Unauthenticated(detail="That is no ticket: POST /v1/live/tickets.") from None
     if ticket.expires_ns <= parts.ambient.now_ns():
         raise Unauthenticated("key_expired", "This ticket has expired: POST /v1/live/tickets.")
-    return parts.still(ticket.key_id)
+    caller = parts.still(ticket.key_id)
+    # The sealed bytes and not their text: the same bytes can be written in several ways.
+    taken.take(raw, ticket.expires_ns, parts.ambient.now_ns())
+    return caller
 
 
 async def _make_ticket(parts: Parts, call: Call) -> Answer:
@@ -74,7 +100,8 @@ MAKE_TICKET: Final = Endpoint(
         summary="A ticket for following live in a browser",
         description=(
             "A browser gives an EventSource and a WebSocket no header. A ticket stands for the key "
-            "for a minute, at `/v1/live` alone. A stream that it let in ends when the key does."
+            "for a minute, at `/v1/live` alone, and once at each gateway. A stream that it let in "
+            "ends when the key does."
         ),
         reply=LiveTicket,
     ),

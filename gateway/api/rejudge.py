@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Final
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
 
 from gateway.api import cursor, freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
@@ -14,6 +16,7 @@ from gateway.api.parts import Parts
 from gateway.api.runs import Cursor, Word, named_run, run_missing
 from gateway.domain.ruleset import Ruleset
 from gateway.errors import NotFound, PolicyInvalid
+from gateway.replay.record.manifest import Manifest, captured, of_standings
 from gateway.replay.standing import Judged, Standing
 
 PAGE: Final = 100
@@ -27,12 +30,22 @@ Policy = Annotated[
 ]
 Limit = Annotated[int, Meta(ge=1, le=PAGE, description="How many decisions at most.")]
 After = Annotated[int, Meta(ge=0, lt=2**53, description="The seq to go on behind.")]
+Asked = Annotated[
+    bool,
+    Meta(
+        description=(
+            "Whether to tell, too, what was captured of the runs; they are read whole for it. By "
+            "default with the first page of a run."
+        )
+    ),
+]
 
 
 class RejudgeAsk(Struct, frozen=True, forbid_unknown_fields=True):
     """The policy to judge under."""
 
     policy: Policy | UnsetType = UNSET
+    capture: Asked = False
 
 
 class RejudgeRunAsk(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +54,7 @@ class RejudgeRunAsk(Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy | UnsetType = UNSET
     after: After = 0
     limit: Limit = PAGE
+    capture: Asked | UnsetType = UNSET
 
 
 class RejudgeRangeAsk(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,25 +66,40 @@ class RejudgeRangeAsk(Struct, frozen=True, forbid_unknown_fields=True):
     until: Instant | UnsetType = UNSET
     cursor: Cursor | UnsetType = UNSET
     limit: Limit = PAGE
+    capture: Asked = False
+
+
+class RejudgedDecision(Judged, frozen=True):
+    """A decision judged again; `capture`, where it was asked for, is of the run it is from."""
+
+    capture: Manifest | None = None
 
 
 class RejudgedRun(Struct, frozen=True):
-    """A page of a run's decisions, in order. `counts` says how many of the page stand how."""
+    """A page of a run's decisions, in order. `counts` says how many of the page stand how.
+
+    `capture` is of the whole run, and null on pages behind the first one unless asked for.
+    """
 
     run_id: str
     counts: dict[Standing, int]
     judged: list[Judged]
     has_more: bool
     next_after: int | None
+    capture: Manifest | None = None
 
 
 class RejudgedRange(Struct, frozen=True):
-    """A page of decisions, newest first. `counts` says how many of the page stand how."""
+    """A page of decisions, newest first. `counts` says how many of the page stand how.
+
+    `capture`, where it was asked for, sums up what was captured of the runs on this page.
+    """
 
     counts: dict[Standing, int]
     judged: list[Judged]
     has_more: bool
     next_cursor: str | None
+    capture: Manifest | None = None
 
 
 async def _decision(parts: Parts, call: Call) -> Answer:
@@ -84,7 +113,9 @@ async def _decision(parts: Parts, call: Call) -> Answer:
     found = await freshness.soon(parts, decision_id, find)
     if found is None:
         raise NotFound("decision_not_found", "No decision of this id in this project.")
-    return Answer(found)
+    seen = await _capture(parts, project_id, [found]) if ask.capture else None
+    told: dict[str, Any] = asdict(found)
+    return Answer(RejudgedDecision(**told, capture=seen))
 
 
 async def _run(parts: Parts, call: Call) -> Answer:
@@ -97,7 +128,9 @@ async def _run(parts: Parts, call: Call) -> Answer:
     page = await parts.rejudging.of_run(project_id, run_id, ask.after, ask.limit, under)
     counts = _counts(page.judged)
     more = page.after is not None
-    return Answer(RejudgedRun(run_id, counts, page.judged, more, page.after), headers)
+    wanted = ask.after == 0 if isinstance(ask.capture, UnsetType) else ask.capture
+    seen = await _capture(parts, project_id, page.judged, run_id) if wanted else None
+    return Answer(RejudgedRun(run_id, counts, page.judged, more, page.after, seen), headers)
 
 
 async def _range(parts: Parts, call: Call) -> Answer:
@@ -113,9 +146,9 @@ async def _range(parts: Parts, call: Call) -> Answer:
     )
     place = page.cursor
     following = cursor.write(parts.cursor_key, project_id, listed, place) if place else None
-    return Answer(
-        RejudgedRange(_counts(page.judged), page.judged, following is not None, following)
-    )
+    counts, more = _counts(page.judged), following is not None
+    seen = await _capture(parts, project_id, page.judged) if ask.capture else None
+    return Answer(RejudgedRange(counts, page.judged, more, following, seen))
 
 
 async def _policy(parts: Parts, policy: str | UnsetType) -> Ruleset | None:
@@ -134,7 +167,16 @@ async def _policy(parts: Parts, policy: str | UnsetType) -> Ruleset | None:
         raise missing from error
 
 
-def _counts(judged: list[Judged]) -> dict[Standing, int]:
+async def _capture(
+    parts: Parts, project_id: str, judged: Sequence[Judged], *run_ids: str
+) -> Manifest:
+    """What was captured of these runs, and of those that the decisions are from."""
+    of_runs = (*run_ids, *(each.run_id for each in judged))
+    found = await captured(parts.ledger, parts.keyring.run_secret, project_id, of_runs)
+    return found.beside(of_standings(_counts(judged)))
+
+
+def _counts(judged: Sequence[Judged]) -> dict[Standing, int]:
     return dict(Counter(each.standing for each in judged))
 
 
@@ -152,7 +194,7 @@ REJUDGE_DECISION: Final = Endpoint(
             "let through, stopped or recorded."
         ),
         body=RejudgeAsk,
-        reply=Judged,
+        reply=RejudgedDecision,
         problems=("decision_not_found", "policy_not_found"),
     ),
 )
@@ -165,7 +207,10 @@ REJUDGE_RUN: Final = Endpoint(
         path="/v1/runs/{run_id}/re-judge",
         scope="read",
         summary="A run, judged again",
-        description="Each decision of the run, in order, under its own policy or another one.",
+        description=(
+            "Each decision of the run, in order, under its own policy or another one. `capture` "
+            "says in a sentence what no such verdict can speak of, since nobody observed it."
+        ),
         body=RejudgeRunAsk,
         reply=RejudgedRun,
         problems=("run_not_found", "policy_not_found"),

@@ -45,7 +45,12 @@ AnyAttention = Annotated[
 ]
 ApprovalFact = Annotated[
     Literal["requested", "expired", "denied"],
-    Meta(description="Runs with such an approval; one that expired counts as denied, too."),
+    Meta(
+        description=(
+            "Runs with such an approval: asked for, unanswered until it expired (the call did not "
+            "run), or refused by a person. One that expired is not `denied`."
+        )
+    ),
 ]
 RunStatus = Literal[
     "running", "halted", "succeeded", "failed", "paused", "escalated", "rolled_back"

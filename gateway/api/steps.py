@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.api import freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.api.runs import Limit, named_run, run_missing
 from gateway.replay.breaking import BROKEN
+from gateway.replay.record.manifest import SHOWN, Manifest, captured
 from gateway.replay.stepping import FRAMES_MAX, steps_of
 from gateway.replay.steps import Step
 
@@ -23,12 +24,25 @@ class StepsQuery(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(ge=0, lt=FRAMES_MAX, description="The seq to go on behind, among the first frames."),
     ] = 0
     limit: Limit = 50
+    capture: (
+        Annotated[
+            bool,
+            Meta(
+                description=(
+                    "Whether to tell, too, what was captured of the run, which is read whole for "
+                    "it. By default with the first page."
+                )
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class StepsPage(Struct, frozen=True):
     """Steps in order, each beside the frame of its seq. Go on with `after=next_after`.
 
     `opens_on` is the seq of the step that broke, of a run that did not go well; null otherwise.
+    `capture` is null on pages behind the first one unless asked for.
     """
 
     run_id: str
@@ -36,6 +50,7 @@ class StepsPage(Struct, frozen=True):
     steps: list[Step]
     has_more: bool
     next_after: int | None
+    capture: Manifest | None = None
 
 
 async def _list_steps(parts: Parts, call: Call) -> Answer:
@@ -49,7 +64,11 @@ async def _list_steps(parts: Parts, call: Call) -> Answer:
     page = await steps_of(parts.ledger, secret, project_id, run_id, query.after, query.limit)
     opens_on = page.broken if row["status"] in BROKEN else None
     following = page.steps[-1].seq if page.has_more and page.steps else None
-    return Answer(StepsPage(run_id, opens_on, page.steps, page.has_more, following), headers)
+    seen = None
+    if query.after == 0 if isinstance(query.capture, UnsetType) else query.capture:
+        found = await captured(parts.ledger, secret, project_id, [run_id])
+        seen = found.beside(SHOWN)
+    return Answer(StepsPage(run_id, opens_on, page.steps, page.has_more, following, seen), headers)
 
 
 LIST_STEPS: Final = Endpoint(

@@ -23,16 +23,21 @@ from gateway.domain.instants import as_recorded
 if TYPE_CHECKING:
     from gateway.config import Settings
     from gateway.domain.ruleset import Ruleset
+    from gateway.replay.record.manifest import Captured
     from gateway.replay.rejudging import Rejudging
 
 PAGE = 100
 SHOWN = 50
 ALIKE = ("exact", "redacted-equivalent", "same")
+NOT_LOOKED_AT = "What was captured of their runs was not looked at: --capture tells."
 Document = dict[str, Any]
 
 
 class Asked(Struct, frozen=True):
-    """Which decisions, and under which policy. Times are as the record writes them."""
+    """Which decisions, and under which policy. Times are as the record writes them.
+
+    `capture`: the runs are read whole, too, for what was captured of them.
+    """
 
     run: str | None
     limit: int
@@ -40,6 +45,7 @@ class Asked(Struct, frozen=True):
     environment: str | None
     since: str | None
     until: str | None
+    capture: bool
 
 
 @click.command()
@@ -59,6 +65,9 @@ class Asked(Struct, frozen=True):
     show_default=True,
     help="How many decisions at most, without RUN the newest.",
 )
+@click.option(
+    "--capture", is_flag=True, help="Read the runs, too, to say what was captured. RUN always is."
+)
 @data_option
 @answering
 def rejudge(
@@ -69,32 +78,43 @@ def rejudge(
     environment: str | None,
     policy: str | None,
     limit: int,
+    capture: bool,
     data: str | None,
 ) -> int:
     """Judge recorded decisions again: of one run, or of an environment's recent time.
 
     Under its own policy a decision must come out the same to the byte. Under another policy you
-    see which would change. Exits with 1 when one diverges under its own policy.
+    see which would change. Exits with 1 when one diverges under its own policy. The last line
+    says what no such verdict can speak of, since nobody observed it.
 
     Example: checkrein rejudge --since 2026-11-01T00:00:00Z --policy active
     """
     first, last = _instant("--since", since), _instant("--until", until)
-    asked = Asked(run, limit, policy, environment, first, last)
+    asked = Asked(run, limit, policy, environment, first, last, capture or run is not None)
     if run and (since or until or environment):
         text = "A run is judged whole: it takes no time and no environment."
         raise Failure(text, f"checkrein rejudge {run}", USAGE)
+    import msgspec
+
+    from gateway.replay.record.manifest import of_standings
+
     over_http = data is None and bool(os.environ.get("CHECKREIN_API_KEY"))
     screen.progress("Judging again what is recorded")
     if over_http:
         judged = list(_over_http(asked))
+        seen = _captured_over_http(judged) if asked.capture else None
     else:
         mention(screen, record(data))
-        judged = _in_stores(chosen(data), asked)
+        judged, seen = _in_stores(chosen(data), asked)
     counts = Counter(each["standing"] for each in judged)
+    told = seen.beside(of_standings(counts)) if seen and judged else None
     if screen.json:
-        screen.answer({"decisions": len(judged), "counts": dict(counts), "judged": judged})
+        found = {"decisions": len(judged), "counts": dict(counts), "judged": judged}
+        screen.answer({**found, "capture": msgspec.to_builtins(told)})
     else:
         _tell(screen, judged, counts)
+        if judged:
+            screen.say(told.says if told else NOT_LOOKED_AT)
     return FOUND if counts["diverges"] else 0
 
 
@@ -104,7 +124,8 @@ def _over_http(asked: Asked) -> Iterator[Document]:
         text = "A gateway judges under versions it knows; a folder is tried on stores."
         raise Failure(text, "checkrein rejudge --data .checkrein --policy DIR", USAGE)
     path = f"/v1/runs/{client.segment(asked.run)}/re-judge" if asked.run else "/v1/re-judge"
-    body: Document = {"policy": asked.policy}
+    # What was captured is asked of the runs' records, once each, however many pages there are.
+    body: Document = {"policy": asked.policy, "capture": False}
     if not asked.run:
         body |= {"environment": asked.environment, "since": asked.since, "until": asked.until}
     left = asked.limit
@@ -120,7 +141,19 @@ def _over_http(asked: Asked) -> Iterator[Document]:
             body["cursor"] = page["next_cursor"]
 
 
-def _in_stores(settings: Settings, asked: Asked) -> list[Document]:
+def _captured_over_http(judged: list[Document]) -> Captured:
+    import msgspec
+
+    from gateway.replay.record.capture import Boundary
+    from gateway.replay.record.manifest import Captured
+
+    source = record(None)
+    found = [source.record(run_id) for run_id in dict.fromkeys(each["run_id"] for each in judged)]
+    runs = [msgspec.convert(each["capture"], list[Boundary]) for each in found]
+    return Captured(runs, complete=all(each["complete"] for each in found))
+
+
+def _in_stores(settings: Settings, asked: Asked) -> tuple[list[Document], Captured | None]:
     import asyncio
 
     import msgspec
@@ -128,7 +161,8 @@ def _in_stores(settings: Settings, asked: Asked) -> list[Document]:
     run_id = _source(settings).run(asked.run)["run_id"] if asked.run else None
     tried = _tried(asked.policy, settings)
 
-    async def judged() -> list[Document]:
+    async def judged() -> tuple[list[Document], Captured | None]:
+        from gateway.replay.record.manifest import captured
         from gateway.serving.collecting import collect_seldom
         from gateway.wiring import open_rejudging
 
@@ -146,7 +180,12 @@ def _in_stores(settings: Settings, asked: Asked) -> list[Document]:
                 found += msgspec.to_builtins(page)
                 if len(found) >= asked.limit:
                     break
-            return found[: asked.limit]
+            found = found[: asked.limit]
+            if not asked.capture:
+                return found, None
+            of_runs = [each["run_id"] for each in found]
+            secret = stores.keyring.run_secret
+            return found, await captured(stores.ledger, secret, project_id, of_runs)
 
     return asyncio.run(judged())
 

@@ -37,17 +37,21 @@ def replay(screen: Screen, run: str, step: bool, data: str | None) -> None:
     source = record(data)
     mention(screen, source)
     found = source.run(run)
-    frames = source.frames(found["run_id"])
+    seen = _Seen()
+    frames = seen.passing(source.frames(found["run_id"]))
     if screen.json:
-        screen.answer({"run": found, "frames": list(frames)})
+        held = list(frames)
+        screen.answer({"run": found, "frames": held, "capture": seen.told()})
         return
     _introduce(screen, found)
     if step:
         shown = _with_steps(found["run_id"], frames)
-        _step(screen, shown, opens=found["status"] in BROKEN)
+        _step(screen, shown, seen, opens=found["status"] in BROKEN)
         return
     for frame in _with_steps(found["run_id"], frames):
         show(screen, frame)
+    screen.say()
+    screen.section("capture", (seen.told()["says"],))
 
 
 def show(screen: Screen, frame: dict[str, Any]) -> None:
@@ -59,6 +63,34 @@ def show(screen: Screen, frame: dict[str, Any]) -> None:
         screen.section(section.name, section.lines, section.style)
     if changed := frame.get("changed"):
         screen.section("changed", changed)
+
+
+class _Seen:
+    """Follows frames as they are shown, for what was captured of their run."""
+
+    def __init__(self) -> None:
+        from gateway.replay.record.capture import Capture
+
+        self._capture = Capture()
+
+    def passing(self, frames: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        import msgspec
+
+        from gateway.replay.frames import ReplayFrame
+
+        for frame in frames:
+            self._capture.add(msgspec.convert(frame, ReplayFrame))
+            yield frame
+
+    def told(self) -> dict[str, Any]:
+        """Once all frames have passed."""
+        import msgspec
+
+        from gateway.replay.record.manifest import SHOWN, Captured
+
+        found = Captured([self._capture.manifest()], complete=True).beside(SHOWN)
+        told: dict[str, Any] = msgspec.to_builtins(found)
+        return told
 
 
 def _broken(frames: list[dict[str, Any]]) -> int:
@@ -105,7 +137,9 @@ def _introduce(screen: Screen, run: dict[str, Any]) -> None:
     screen.section("", (", ".join(told),))
 
 
-def _step(screen: Screen, frames: Iterator[dict[str, Any]], *, opens: bool) -> None:
+def _step(
+    screen: Screen, frames: Iterator[dict[str, Any]], captured: _Seen, *, opens: bool
+) -> None:
     """Frames that were seen are kept, so that one can go back.
 
     `opens`: the run did not go well, and begins with the step that broke.
@@ -120,7 +154,7 @@ def _step(screen: Screen, frames: Iterator[dict[str, Any]], *, opens: bool) -> N
         if place == len(seen):
             following = next(frames, None)
             if following is None:
-                screen.progress("That was the last frame.")
+                screen.progress(f"That was the last frame. {captured.told()['says']}")
                 return
             seen.append(following)
         show(screen, seen[place])

@@ -218,8 +218,8 @@ def _of_observation(event: Event, body: Any, row: RunRow) -> Said:
     if event.type == "run_ended" and body.status == "failed":
         return Said(_attention("failed"))
     if event.type == "approval_expired" and not body.superseded:
-        # Nobody said yes in time, which means no.
-        return Said((("approval", "expired"), ("approval", "denied")))
+        # Nobody said yes in time, which means no; `denied` is kept for what a person refused.
+        return Said((("approval", "expired"),))
     return NOTHING
 
 

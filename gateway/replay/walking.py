@@ -19,13 +19,18 @@ OPENED_AT_ONCE: Final = 8
 
 
 async def walk(
-    ledger: Ledger, open_secret: OpenSecret, project_id: str, run_id: str, after: int = 0
+    ledger: Ledger,
+    open_secret: OpenSecret,
+    project_id: str,
+    run_id: str,
+    after: int = 0,
+    at_once: int = OPENED_AT_ONCE,
 ) -> AsyncIterator[ReplayFrame]:
     """The frames of a run behind seq `after`, in order."""
     keys = await keys_of(ledger, open_secret, project_id, run_id)
     while events := await ledger.events(project_id, run_id, after, PAGE):
-        for place in range(0, len(events), OPENED_AT_ONCE):
-            some = events[place : place + OPENED_AT_ONCE]
+        for place in range(0, len(events), at_once):
+            some = events[place : place + at_once]
             wanted = sorted({key for event in some for key in event.blob_keys.values()})
             sealed = await ledger.blobs(project_id, run_id, wanted)
             for frame in await asyncio.to_thread(frames, some, sealed, keys):

@@ -38,7 +38,11 @@ class Approval(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the gateway said about a call. `enforced` alone is obeyed."""
+    """What the gateway said about a call. `enforced` alone is obeyed.
+
+    `of_recorded_call`: in a simulation, a call made with other arguments than recorded is given the
+    recorded call's decision. Nobody judged the changed one.
+    """
 
     decision_id: str
     enforced: str
@@ -56,6 +60,7 @@ class Decision(msgspec.Struct, frozen=True):
     degraded: tuple[str, ...] = ()
     durability: str = ""
     elapsed_ms: float = 0.0
+    of_recorded_call: bool = False
 
     @property
     def reason(self) -> Reason | None:

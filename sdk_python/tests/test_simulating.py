@@ -18,6 +18,7 @@ import checkrein
 import pytest
 from checkrein import guard, run
 from checkrein.simulating import CallLeft, NotReplayable, RecordedError, recorded_model_answer
+from checkrein.simulating.recording import decision_for
 
 
 @pytest.fixture
@@ -408,23 +409,75 @@ def test_masked_values_of_another_run_are_the_same_values(recording):
     assert kinds(simulation.report)[0] == "input"
 
 
+def test_a_changed_call_has_the_recorded_decision_and_says_so(recording):
+    """Nobody judged the changed call: what the agent reads is not passed off as its judgement."""
+    world = World()
+    run_id, _ = recorded(counts, world, "a", "b")
+
+    with checkrein.simulate(run_id) as simulation, run() as again:
+        counts(world, "a", "x")
+
+    same, changed = again.decisions
+    assert (same.of_recorded_call, changed.of_recorded_call) == (False, True)
+    assert changed.assessment is None
+    assert changed.decision_id
+    (reason,) = simulation.report.watched[0].reasons
+    assert "nobody judged them" in reason
+
+    told = {"decision_id": "d", "enforced": "warn", "reasons": [{"rule": "r", "reason": "Big."}]}
+    assert decision_for(told, changed=False).reasons[0].reason == "Big."
+    assert decision_for(told, changed=True).reasons[0].reason == (
+        "Said of the recorded call, which had other arguments; this one was not judged: Big."
+    )
+
+
+def test_a_match_says_what_was_not_observed(recording):
+    """N10: stubbed is what the record answered; what nobody watched then cannot match now."""
+    world = World()
+    run_id, _ = recorded(counts, world, "a", "b")
+
+    with checkrein.simulate(run_id, seed=1) as simulation, run():
+        counts(world, "a", "b")
+        with pytest.raises(NotReplayable):
+            world.count("c")
+
+    report = simulation.report
+    watched = {one.boundary: one for one in report.watched}
+    tool = watched["tool"]
+    assert (tool.recorded, tool.stubbed, tool.unobserved, tool.state) == (0, 2, 1, "partial")
+    assert (watched["model"].state, watched["network"].denied) == ("unused", 0)
+    assert (watched["clock"].state, watched["random"].state) == ("unobserved", "complete")
+    assert report.captured is not None
+    assert report.says == (
+        "2 of 3 calls are as recorded; 2 were answered from the record and 0 ran; of the recorded "
+        "run, what models answered, what the network answered, the agent's own clock and what its "
+        "code drew at random were not observed."
+    )
+    assert report.says in report.table()
+    assert json.loads(report.to_json())["says"] == report.says
+
+
 def test_live_tools_run_and_their_outputs_are_compared(recording):
     ran: list[int] = []
     factor = 2
+    other = World()
 
     @read("math.scale")
     def scale(n: int) -> dict[str, int]:
         ran.append(n)
         return {"n": n * factor}
 
-    run_id, _ = recorded(lambda: [scale(1), scale(2)])
+    run_id, _ = recorded(lambda: [scale(1), scale(2), other.count("a")])
 
     with checkrein.simulate(run_id, live=["math.scale"]) as simulation, run():
         scale(1)
         factor = 3
         assert scale(2) == {"n": 6}
+        other.count("a")
 
     assert ran == [1, 2, 1, 2]
+    tool = simulation.report.watched[0]
+    assert (tool.boundary, tool.recorded, tool.stubbed, tool.state) == ("tool", 2, 1, "complete")
     assert kinds(simulation.report) == ["output"]
     (different,) = simulation.report.rows[1].differences
     assert (different.pointer, different.recorded, different.simulated) == ("/n", 4, 6)

@@ -59,6 +59,30 @@ def test_a_run_comes_out_the_same_and_page_follows_page(client: httpx2.Client) -
     assert (first["has_more"], second["has_more"], second["next_after"]) == (True, False, None)
 
 
+def test_a_verdict_says_what_was_not_observed(client: httpx2.Client) -> None:
+    """N10: once for a run, for the rest where it is asked for."""
+    name = new_name()
+    told = [check(client, "files.read", run={"id": name})["decision_id"] for _ in range(2)]
+    path = f"/v1/runs/{name}/re-judge"
+
+    first = rejudged(client, path, limit=1)
+    second = rejudged(client, path, limit=1, after=first["next_after"])
+    bare = rejudged(client, f"/v1/decisions/{told[0]}/re-judge")
+    one = rejudged(client, f"/v1/decisions/{told[0]}/re-judge", capture=True)
+    recent = rejudged(client, "/v1/re-judge", limit=2, capture=True)
+    steps = json(client.get(f"/v1/runs/{name}/steps"))["capture"]
+
+    said = first["capture"]["says"]
+    assert said.startswith("Every decision comes out the same; what models answered, ")
+    assert "what came of 2 calls" in said
+    (tool,) = [each for each in first["capture"]["boundaries"] if each["boundary"] == "tool"]
+    assert (tool["unobserved"], first["capture"]["complete"]) == (2, True)
+    assert (second["capture"], bare["capture"]) == (None, None)
+    assert one["capture"] == recent["capture"] == first["capture"]
+    assert steps["boundaries"] == first["capture"]["boundaries"]
+    assert steps["says"].startswith("What was recorded is shown; what models answered")
+
+
 def test_a_masked_call_is_told_apart(client: httpx2.Client) -> None:
     """R4."""
     told = check(client, arguments={"to": "[email:3f9a2c41d0@example.com]"})

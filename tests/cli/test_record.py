@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.cli.commands import Done, Up, checkrein
+from tests.cli.commands import Done, Up, checkrein, eventually
 
 Asked = Callable[..., Done]
 
@@ -23,13 +23,14 @@ def told(gateway: Up) -> str:
     call = {"type": "model_call", "id": "m-1", "cost": {"value": 250, "currency": "USD"}}
     seen = {"run": {"id": "told", "agent_id": "teller"}, "events": [made, call]}
     headers = {"authorization": f"Bearer {gateway.ready['api_key']}"}
-    for method, path, body in (
-        ("POST", "/v1/events", seen),
-        ("GET", "/v1/runs/told", None),
-    ):
-        httpx2.request(
-            method, gateway.ready["url"] + path, json=body, headers=headers, trust_env=False
-        ).raise_for_status()
+
+    def asked(method: str, path: str, body: object = None) -> httpx2.Response:
+        url = gateway.ready["url"] + path
+        return httpx2.request(method, url, json=body, headers=headers, trust_env=False)
+
+    asked("POST", "/v1/events", seen).raise_for_status()
+    # On a busy machine the record may follow later than a read waits for it.
+    assert eventually(lambda: asked("GET", "/v1/runs/told").status_code == 200)
     return "told"
 
 

@@ -32,6 +32,9 @@ def test_a_run_comes_out_the_same_in_another_place_and_time_zone(asked: Asked, g
     assert from_folder.json == over_http.json
     assert "1 decisions: 1 exact" in said.out
     assert (over_http.code, said.code) == (0, 0)
+    verdict = over_http.json["capture"]["says"]
+    assert verdict.startswith("Every decision comes out the same; ")
+    assert said.out.splitlines()[-1] == verdict
 
 
 def test_another_policy_shows_what_would_change(asked: Asked, gateway: Up, tmp_path: Path) -> None:
@@ -53,10 +56,13 @@ def test_another_policy_shows_what_would_change(asked: Asked, gateway: Up, tmp_p
 def test_a_time_range_and_what_is_wrong_with_one(asked: Asked) -> None:
     past = asked("rejudge", "--until", "2020-01-01T00:00:00+02:00")
     now = asked("rejudge", "--since", "2020-01-01T00:00:00Z", "--limit", "3", "--json")
+    summed = asked("rejudge", "--since", "2020-01-01T00:00:00Z", "--limit", "3", "--capture")
     vague = asked("rejudge", "--since", "2020-01-01T00:00:00")
     both = asked("rejudge", "seen", "--since", "2020-01-01T00:00:00Z")
 
     assert "no decision" in past.out
     assert 1 <= now.json["decisions"] <= 3
+    assert now.json["capture"] is None
+    assert "were not observed" in summed.out.splitlines()[-1]
     assert (vague.code, both.code) == (2, 2)
     assert "offset" in vague.err

@@ -47,6 +47,7 @@ def test_replay_shows_what_was_known_when_it_was_decided(asked: Asked) -> None:
     assert "is_refund: true   <- the plan says false" in done.out
     assert "Order 9281 is unpaid." in done.out
     assert "payments.plan_mismatch: block, enforced allow" in done.out
+    assert "capture       What was recorded is shown; what models answered" in done.out
 
 
 def test_replay_shows_results(asked: Asked, gateway: Up) -> None:

@@ -105,15 +105,31 @@ def test_a_gateway_that_stops_says_so_first(tmp_path: Path, connect: type[Sse | 
 
 def test_a_ticket_stands_for_its_key(live: Live) -> None:
     """In the address for an event stream, as a subprotocol for a WebSocket."""
-    given = ticket(live)
-    offered = ("checkrein.live", f"checkrein.ticket.{given}")
-    with Sse(live.url, ticket=given) as stream, Socket(live.url, protocols=offered) as sockets:
+    offered = ("checkrein.live", f"checkrein.ticket.{ticket(live)}")
+    with (
+        Sse(live.url, ticket=ticket(live)) as stream,
+        Socket(live.url, protocols=offered) as sockets,
+    ):
         with live.client() as client:
             assert stream.next()["type"] == sockets.next()["type"] == "ready"
             check(client, "files.read", run={"id": new_name()})
 
             assert stream.take(2) == sockets.take(2)
         assert sockets.subprotocol == "checkrein.live"
+
+
+def test_a_ticket_lets_in_once(live: Live) -> None:
+    """Who reads it in a log or an address finds it used, however it is written."""
+    given = ticket(live)
+    padded = given + "=" * (-len(given) % 4)
+    with Sse(live.url, ticket=given) as first:
+        assert first.next()["type"] == "ready"
+        for again in (given, padded):
+            with pytest.raises(Refused) as refused:
+                Sse(live.url, ticket=again)
+            assert (refused.value.status, refused.value.code) == (401, "unauthenticated")
+    with Sse(live.url, ticket=ticket(live)) as other:
+        assert other.next()["type"] == "ready"
 
 
 def test_a_ticket_is_of_its_project(live: Live) -> None:

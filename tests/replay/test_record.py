@@ -141,6 +141,23 @@ def test_every_state_of_an_approval_is_told(told, state, status, by):
     assert (call.approval_state, call.status, call.decided_by) == (state, status, by)
 
 
+def test_an_approval_that_was_asked_anew_did_not_expire():
+    """What nobody answered is told apart from what was judged again in the meantime."""
+    ids = {"action_id": "act_1", "approval_id": "apr_1"}
+    over = frame(4, "approval_expired", ids)
+    anew = frame(4, "approval_expired", {**ids, "superseded": True})
+    asked = [decided(2, enforced="require_approval"), frame(3, "approval_requested", ids)]
+
+    expired, superseded = (
+        next(each for each in record(*asked, end).capture if each.boundary == "approval")
+        for end in (over, anew)
+    )
+
+    assert (expired.denied, superseded.denied) == (1, 0)
+    assert expired.reasons == ["Of 1 nobody answered in time: they expired."]
+    assert superseded.reasons == []
+
+
 def test_a_call_that_was_judged_again_is_one_call_and_its_last_word_stands():
     again = decided(4, enforced="allow", waived=["refunds.limit"])
 

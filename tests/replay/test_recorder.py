@@ -86,6 +86,23 @@ def test_of_an_erased_run_the_calls_stay_and_say_so() -> None:
     assert "3 parts of the content" in made.incomplete[0]
 
 
+def test_a_recording_says_what_was_observed_of_all_its_runs() -> None:
+    """N10: what a simulation inherits."""
+    below = Recorder({**ROW, "run_id": "run_2"}, ("desk 1",))
+    above = Recorder(ROW)
+    for each in (decision(1), result(2, 1)):
+        above.add(each)
+    below.add(decision(1))
+
+    found = assemble([above, below], complete=False).capture
+
+    assert found is not None
+    assert (found.runs, found.complete) == (2, False)
+    (tool,) = [each for each in found.boundaries if each.boundary == "tool"]
+    assert (tool.recorded, tool.unobserved) == (1, 1)
+    assert found.says.startswith("What was recorded can be simulated; what models answered")
+
+
 def test_arguments_of_which_a_part_is_gone_are_none() -> None:
     (call,) = recorded(decision(1, erased=["frame/action/arguments/0"])).calls
 

@@ -27,6 +27,9 @@ class Boundary(Struct, frozen=True):
     `recorded` crossed it and was kept, `stubbed` was served from a record instead, `denied` was
     not let through, `unobserved` is known to have crossed it without being kept. `state` says
     whether that can be all: `unobserved` where nobody watches, `unused` where nothing crossed.
+
+    A simulated run reports nothing to a gateway, so a run that was recorded has nothing `stubbed`:
+    a simulation's own report counts what the record answered.
     """
 
     boundary: Name
@@ -89,7 +92,8 @@ class Capture:
             case "approval_requested":
                 self._asked[str(frame.body.get("approval_id"))] = "pending"
             case "approval_expired":
-                self._asked[str(frame.body.get("approval_id"))] = "expired"
+                state = "superseded" if frame.body.get("superseded") else "expired"
+                self._asked[str(frame.body.get("approval_id"))] = state
             case _:
                 pass
 
@@ -176,7 +180,8 @@ class Capture:
     def _approval(self) -> Boundary:
         expired = sum(state == "expired" for state in self._asked.values())
         state: State = "complete" if self._asked else "unused"
-        return Boundary("approval", state, len(self._asked), 0, expired, 0, [])
+        reasons = [f"Of {expired} nobody answered in time: they expired."] if expired else []
+        return Boundary("approval", state, len(self._asked), 0, expired, 0, reasons)
 
     def _content(self) -> Boundary:
         """What of the capture itself is still there."""

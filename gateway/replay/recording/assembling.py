@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
+from gateway.replay.record.manifest import Captured
 from gateway.replay.recording.recorded import (
     Money,
     RecordedCall,
@@ -17,11 +18,16 @@ from gateway.replay.recording.recorded import (
 )
 from gateway.replay.recording.recorder import Recorder
 
+# The verdict of a recording: it can be simulated, and with this much knowledge of the world.
+PLAYED: Final = "What was recorded can be simulated"
 
-def assemble(recorders: Sequence[Recorder], left_out: Sequence[str] = ()) -> Recording:
+
+def assemble(
+    recorders: Sequence[Recorder], left_out: Sequence[str] = (), *, complete: bool = True
+) -> Recording:
     """The first one's run is the one that is recorded; the others are below it.
 
-    `left_out` says, in sentences, what was not followed.
+    `left_out` says, in sentences, what was not followed. `complete`: no frame was passed over.
     """
     order = _order(recorders)
     calls: list[RecordedCall] = []
@@ -48,6 +54,7 @@ def assemble(recorders: Sequence[Recorder], left_out: Sequence[str] = ()) -> Rec
             cost=_sum(costs),
         ),
         incomplete=(*_incomplete(recorders, calls), *left_out),
+        capture=Captured([each.capture.manifest() for each in recorders], complete).beside(PLAYED),
     )
 
 

@@ -48,7 +48,8 @@ async def recorded(
                 raise RecordingTooLarge(f"The recording is larger than {bytes_max:,} bytes.")
             if frames + recorder.frames >= FRAMES_MAX:
                 told = f"What came after the first {FRAMES_MAX:,} frames is left out."
-                return await asyncio.to_thread(assemble, recorders, [*left_out, told])
+                left_out = [*left_out, told]
+                return await asyncio.to_thread(assemble, recorders, left_out, complete=False)
         frames, size = frames + recorder.frames, size + recorder.size
     # Checks go on meanwhile: of a long run this takes a while.
     return await asyncio.to_thread(assemble, recorders, left_out)

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from gateway.domain import canonical
+from gateway.replay.record.manifest import Manifest
 
 FORMAT: Final = "checkrein.recording"
 VERSION: Final = 1
@@ -128,7 +129,8 @@ class RecordedTotals(Struct, frozen=True):
 class Recording(Struct, frozen=True, kw_only=True):
     """The calls of a run, and of the runs below it.
 
-    `incomplete` names, in sentences, what a simulation will miss.
+    `incomplete` names, in sentences, what a simulation will miss; `capture` says, boundary by
+    boundary, what was observed of these runs at all.
     """
 
     format: Literal["checkrein.recording"] = FORMAT
@@ -139,6 +141,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     model_calls: tuple[RecordedModelCall, ...]
     totals: RecordedTotals
     incomplete: tuple[str, ...]
+    capture: Manifest | None = None
 
 
 def cassette(recording: Recording) -> bytes:

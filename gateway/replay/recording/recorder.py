@@ -11,6 +11,7 @@ from gateway.domain import canonical
 from gateway.domain.instants import rfc3339
 from gateway.domain.verdicts import STOPPING
 from gateway.replay.frames import ReplayFrame
+from gateway.replay.record.capture import Capture
 from gateway.replay.recording.recorded import (
     Money,
     NotStored,
@@ -33,6 +34,7 @@ class Recorder:
     def __init__(self, run: Mapping[str, Any], path: tuple[str, ...] = ()) -> None:
         self.run, self.path = run, path
         self.frames = self.size = self.gone = 0
+        self.capture = Capture()
         self.calls: dict[str, RecordedCall] = {}
         self.models: list[RecordedModelCall] = []
         # When which event was recorded: text that sorts as it counts, and never goes back.
@@ -49,6 +51,7 @@ class Recorder:
     def add(self, frame: ReplayFrame) -> None:
         """The next frame of the run."""
         self.frames += 1
+        self.capture.add(frame)
         self.gone += len(frame.erased) + len(frame.broken)
         self._last = self.moments[frame.seq] = max(self._last, frame.recorded_at)
         match frame.type:

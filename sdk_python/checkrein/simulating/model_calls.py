@@ -40,7 +40,7 @@ class AskedModel:
         self.order, self.given, self.at, self.how = order, given, at, how
         self.name = str(given.get("id") or given.get("provider") or "model")
         self.why: str | None = None
-        self.served = False
+        self.served = self.answered = False
         self.different: tuple[Difference, ...] = ()
 
     @property
@@ -61,7 +61,7 @@ class ModelCalls:
     def answer(self, request: Mapping[str, Any], task: Task, order: int) -> ModelAnswer:
         """The recorded answer. Raises NotReplayable where there is none."""
         asked = self._find(request, task, order)
-        asked.served = True
+        asked.served = asked.answered = True
         if asked.at < 0:
             asked.why = "not recorded"
             raise NotReplayable("No model call is left in the recording.", asked.why)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from checkrein import _run as runs
 from checkrein import _runtime
@@ -24,6 +25,7 @@ FORMAT = "checkrein.recording"
 VERSION = 1
 BYTES_MAX = 64 * 1024 * 1024
 FETCH_SECONDS = 30.0
+OF_ANOTHER = "Said of the recorded call, which had other arguments; this one was not judged:"
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -109,8 +111,30 @@ class RecordedTotals(msgspec.Struct, frozen=True):
     output_tokens: int = 0
 
 
+class Boundary(msgspec.Struct, frozen=True):
+    """What crossed a boundary between the agent and the world, counted: `recorded`, `stubbed`
+    (answered from a record), `denied`, and `unobserved`. `state` is complete, partial, unobserved
+    or unused."""
+
+    boundary: str
+    state: str
+    recorded: int = 0
+    stubbed: int = 0
+    denied: int = 0
+    unobserved: int = 0
+    reasons: tuple[str, ...] = ()
+
+
+class Captured(msgspec.Struct, frozen=True):
+    """What of the recorded run was captured. `unseen` says what nobody observed, as a clause."""
+
+    unseen: str
+    boundaries: tuple[Boundary, ...]
+    complete: bool = True
+
+
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as it was recorded, with the runs below it.
+    """A run as it was recorded, with the runs below it. `capture` is None in older cassettes.
 
     What a later version adds to the form is passed over.
     """
@@ -122,6 +146,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     model_calls: tuple[RecordedModelCall, ...] = ()
     totals: RecordedTotals = RecordedTotals()
     incomplete: tuple[str, ...] = ()
+    capture: Captured | None = None
 
 
 def read(data: bytes, where: str) -> Recording:
@@ -145,6 +170,19 @@ def decision_of(told: dict[str, Any]) -> Decision:
         return msgspec.convert(told, Decision)
     except msgspec.ValidationError:
         return msgspec.convert({**told, "assessment": None}, Decision)
+
+
+def decision_for(told: dict[str, Any], *, changed: bool) -> Decision:
+    """A recorded decision for the call that stands for the recorded one.
+
+    `changed`: it has other arguments, so nobody judged it. The reasons then say whose they are,
+    wherever they are shown, and the assessment is left out.
+    """
+    decision = decision_of(told)
+    if not changed:
+        return decision
+    reasons = tuple(replace(one, reason=f"{OF_ANOTHER} {one.reason}") for one in decision.reasons)
+    return replace(decision, reasons=reasons, assessment=None, of_recorded_call=True)
 
 
 def _decision(told: dict[str, Any], where: str) -> None:

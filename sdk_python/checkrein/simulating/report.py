@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 
 from checkrein.simulating.aligning import Kind
+from checkrein.simulating.recording import Boundary, Captured
 from checkrein.simulating.tokens import Difference
 
-__all__ = ["Difference", "Divergence", "Kind", "Report", "Row"]
+__all__ = ["Boundary", "Captured", "Difference", "Divergence", "Kind", "Report", "Row"]
 
 TEXT_CHARS = 70
 
@@ -59,6 +60,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     compared. Costs are in minor units by currency: `original_cost` is what the recorded run took,
     `replay_cost` what live tools took now, `savings` the rest. `refused` names the connections that
     were tried. `incomplete` is what the recording itself lacks, `pinned` what was held still.
+
+    `watched` counts what crossed each boundary in this simulation: `recorded` ran here (live
+    tools), `stubbed` was answered from the record, `denied` was stopped as it was then, or was a
+    connection that was refused.
+    `captured` is the same of the recorded run: what was not observed then cannot match now.
     """
 
     run_id: str
@@ -74,6 +80,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...]
     incomplete: tuple[str, ...]
     pinned: tuple[str, ...]
+    watched: tuple[Boundary, ...] = ()
+    captured: Captured | None = None
 
     @property
     def match_rate(self) -> float:
@@ -90,9 +98,22 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """Whether everything went as it was recorded, and nothing tried to leave."""
         return self.matched == self.compared and not self.refused
 
+    @property
+    def says(self) -> str:
+        """The verdict in a sentence, with what it cannot speak of."""
+        stubbed = sum(one.stubbed for one in self.watched)
+        ran = sum(one.recorded for one in self.watched)
+        told = f"{self.matched} of {self.compared} calls are as recorded"
+        told += f"; {stubbed} were answered from the record and {ran} ran"
+        unseen = "how much of the run was captured is not told"
+        if self.captured is not None:
+            unseen = f"of the recorded run, {self.captured.unseen}"
+        return f"{told}; {unseen}."
+
     def to_json(self) -> str:
         """One JSON document; the same report gives the same text."""
-        made = {**msgspec.to_builtins(self), "match_rate": self.match_rate, "ok": self.ok}
+        said = {"match_rate": self.match_rate, "ok": self.ok, "says": self.says}
+        made = {**msgspec.to_builtins(self), **said}
         return msgspec.json.encode(made, order="sorted").decode()
 
     def table(self) -> str:
@@ -120,7 +141,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         )
         told += [f"refused: {one}" for one in self.refused]
         told += [f"held still: {', '.join(self.pinned)}"] if self.pinned else []
-        return told + [f"the recording: {one}" for one in self.incomplete]
+        told += [f"the recording: {one}" for one in self.incomplete]
+        return [*told, self.says]
 
 
 def _aside(row: Row) -> str:

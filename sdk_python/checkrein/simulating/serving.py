@@ -29,7 +29,7 @@ from checkrein.simulating.aligning import Entry
 from checkrein.simulating.errors import NotReplayable, recorded_error
 from checkrein.simulating.matching import How, Made
 from checkrein.simulating.outputs import Outputs
-from checkrein.simulating.recording import RecordedCall, Recording, decision_of
+from checkrein.simulating.recording import RecordedCall, Recording, decision_for
 from checkrein.simulating.stopping import stop
 from checkrein.simulating.tokens import Difference, differences
 
@@ -214,7 +214,7 @@ class Serving:
             )
         decision = None
         if call.decision is not None:
-            decision = decision_of(call.decision)
+            decision = decision_for(call.decision, changed=asked.how == "input")
             if asked.run is not None:
                 asked.run.decisions.append(decision)
         if call.outcome == "stopped" and decision is not None:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from checkrein.simulating.aligning import Interval, Kind, Pair, align
+from checkrein.simulating.manifest import watched
 from checkrein.simulating.matching import asked as model_request
 from checkrein.simulating.model_calls import AskedModel
 from checkrein.simulating.recording import RecordedCall, RecordedModelCall, Recording
@@ -50,6 +51,8 @@ def report(
         refused=outside.refused,
         incomplete=recording.incomplete,
         pinned=outside.pinned,
+        watched=watched(recording, tools, models, len(outside.refused), outside.pinned),
+        captured=recording.capture,
     )
 
 

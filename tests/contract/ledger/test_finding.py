@@ -63,13 +63,13 @@ async def test_runs_are_found_by_server_model_and_prompt(ledger):
 
 
 async def test_runs_are_found_by_their_approvals(ledger):
-    """S4-10: nobody said yes in time, which means no."""
+    """S4-3, S4-10: what nobody answered in time is expired, and no person denied it."""
     await run(ledger, "run_1", events.asked("apr_1"), events.expired("apr_1"))
     await run(ledger, "run_2", events.asked("apr_2"), minute=1)
 
     assert await listed(ledger, approval="requested") == ["run_2", "run_1"]
-    assert await listed(ledger, approval="denied") == await listed(ledger, approval="expired")
-    assert await listed(ledger, approval="denied") == ["run_1"]
+    assert await listed(ledger, approval="expired") == ["run_1"]
+    assert await listed(ledger, approval="denied") == []
 
 
 async def test_costs_add_up_over_batches_and_runs_are_found_by_the_least(ledger):
