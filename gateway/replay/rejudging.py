@@ -22,7 +22,7 @@ from gateway.errors import NotFound, PolicyInvalid
 from gateway.intent.port import Assessor
 from gateway.judging.applicable import RuleIndex
 from gateway.replay.held import SHIPPED, HeldVersions
-from gateway.replay.opening import Opened, OpenSecret, open_event, read_event
+from gateway.replay.opening import Opened, Opening, OpenSecret, read_event
 from gateway.replay.rejudge import NotReplayable, recorded, rejudge
 from gateway.replay.standing import Judged, Place, lost, stands, without_policy
 from gateway.storage.ports import Ledger, StoredEvent
@@ -154,9 +154,9 @@ class Rejudging:
         sealed = await self._sealed(project_id, taken)
 
         def opened() -> list[Opened]:
-            known: dict[str, dict[str, bytes]] = {run_id: {} for run_id in sealed}
+            opening = {run_id: Opening(keys[run_id]) for run_id in sealed}
             return [
-                open_event(each.stored, sealed[run_id], keys[run_id], known[run_id])
+                opening[run_id].open(each.stored, sealed[run_id])
                 for each in taken
                 for run_id in (each.event.run_id,)
             ]
