@@ -53,7 +53,7 @@ class _Tree:
 
 
 class Joining:
-    """Joins the parts of many events of one run, and of no other. For one thread at a time.
+    """Joins the parts of many events of one project. For one thread at a time.
 
     Parts whose whole is not there belong to nothing and are left out. Where a part is missing, the
     hole stays. Equal parts give the same values, not equal ones: nobody may change what is read.

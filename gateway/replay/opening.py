@@ -59,15 +59,21 @@ class Opening:
     """Opens the events of one run; `keys` is None when they were destroyed.
 
     Events repeat most of each other: what was unsealed, joined and read is remembered for those
-    that follow, at most so many bytes, as long as whoever reads the run holds this.
+    that follow, at most so many bytes, as long as whoever reads the run holds this. Runs of one
+    project may share a `joining`.
     """
 
-    def __init__(self, keys: RunKeys | None, remembered_bytes: int = REMEMBERED_BYTES) -> None:
+    def __init__(
+        self,
+        keys: RunKeys | None,
+        joining: Joining | None = None,
+        remembered_bytes: int = REMEMBERED_BYTES,
+    ) -> None:
         self._keys = keys
         self._most = remembered_bytes
         self._known: dict[str, bytes] = {}
         self._size = 0
-        self._joining = Joining()
+        self._joining = joining or Joining()
 
     def wanted(self, events: Iterable[StoredEvent]) -> list[str]:
         """The storage keys of the parts that it takes to open these, without what is known.

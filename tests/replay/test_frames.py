@@ -92,7 +92,8 @@ async def test_a_run_read_event_by_event_is_the_same_however_little_is_remembere
     ledger, remembered
 ):
     events = await ledger.events(PROJECT, "run_1", 0, 10)
-    opening = Opening(await keys_of(ledger, open_secret, PROJECT, "run_1"), remembered)
+    keys = await keys_of(ledger, open_secret, PROJECT, "run_1")
+    opening = Opening(keys, remembered_bytes=remembered)
     found, fetched = [], 0
     for stored in [*events, *events]:
         sealed = await ledger.blobs(PROJECT, "run_1", opening.wanted([stored]))
