@@ -12,8 +12,8 @@ from gateway.api import freshness
 from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.api.runs import Limit, named_run, run_missing
-from gateway.replay.frames import ReplayFrame, frames
-from gateway.replay.opening import keys_of, read_event
+from gateway.replay.frames import ReplayFrame, shown
+from gateway.replay.opening import Opening, keys_of, read_event
 from gateway.storage.ports import StoredEvent
 
 # A page ends early when its content reaches this size: one frame may hold a whole conversation.
@@ -54,21 +54,20 @@ async def _list_frames(parts: Parts, call: Call) -> Answer:
 async def _page(parts: Parts, project_id: str, run_id: str, after: int, limit: int) -> FramesPage:
     # One more than asked for tells whether there is another page.
     events = await parts.ledger.events(project_id, run_id, after, limit + 1)
-    keys = await keys_of(parts.ledger, parts.keyring.run_secret, project_id, run_id)
-    shown: list[ReplayFrame] = []
+    opening = Opening(await keys_of(parts.ledger, parts.keyring.run_secret, project_id, run_id))
+    page: list[ReplayFrame] = []
     size = 0
-    while len(shown) < len(events):
-        full = len(shown) >= limit or size >= PAGE_BYTES
-        if full and not _belongs(events[len(shown)], shown[-1]):
+    while len(page) < len(events):
+        full = len(page) >= limit or size >= PAGE_BYTES
+        if full and not _belongs(events[len(page)], page[-1]):
             break
-        at_once = 1 if full else min(OPENED_AT_ONCE, limit - len(shown))
-        some = events[len(shown) : len(shown) + at_once]
-        blob_keys = {key for event in some for key in event.blob_keys.values()}
-        sealed = await parts.ledger.blobs(project_id, run_id, sorted(blob_keys))
-        shown += await asyncio.to_thread(frames, some, sealed, keys)
-        size += sum(map(len, sealed.values()))
-    more = len(shown) < len(events)
-    return FramesPage(run_id, shown, more, shown[-1].seq if more and shown else None)
+        at_once = 1 if full else min(OPENED_AT_ONCE, limit - len(page))
+        some = events[len(page) : len(page) + at_once]
+        sealed = await parts.ledger.blobs(project_id, run_id, opening.wanted(some))
+        page += await asyncio.to_thread(shown, some, sealed, opening)
+        size += opening.size_of(some)
+    more = len(page) < len(events)
+    return FramesPage(run_id, page, more, page[-1].seq if more and page else None)
 
 
 def _belongs(event: StoredEvent, last: ReplayFrame) -> bool:

@@ -19,6 +19,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Raw
 
+from gateway.domain.joining import Joining, around
+
 # Beyond this many members or items at one place, neighbours share a part: the number of parts of
 # an event, and with it the work of the worker, is bounded whatever an agent sends.
 PARTS_MAX = 128
@@ -56,7 +58,6 @@ OBSERVATION: Places = {
 }
 SPLIT: dict[str, Places] = {"frame": FRAME, "observation": OBSERVATION}
 
-Tree = dict[str, "Tree | bytes"]
 # What was cut before, by place and bytes: what stands there from then on, and the parts.
 Cuts = dict[tuple[str, bytes], tuple[Raw, dict[str, bytes]]]
 
@@ -88,17 +89,13 @@ def split(parts: dict[str, bytes], before: Cuts | None = None) -> dict[str, byte
 def join(parts: dict[str, bytes]) -> dict[str, bytes]:
     """What was split, to the byte. Raises ValueError when the parts do not fit together.
 
-    Where a part is missing, the hole stays: what is joined is then JSON still, but less.
+    Where a part is missing, the hole stays: what is joined is then JSON still, but less. Whoever
+    joins the parts of many events keeps a `Joining`.
     """
-    whole = {name: data for name, data in parts.items() if "/" not in name}
-    for name, tree in _tree(parts).items():
-        if name not in whole or isinstance(tree, bytes):
-            raise ValueError(f"the content part {name!r} is missing, others belong into it")
-        try:
-            whole[name] = bytes(_fill(Raw(whole[name]), tree))
-        except (LookupError, ValueError, msgspec.MsgspecError) as error:
-            raise ValueError(f"the parts of {name!r} do not fit together") from error
-    return whole
+    joining = Joining()
+    for name in joining.lost(parts):
+        raise ValueError(f"the content part {name!r} is missing, others belong into it")
+    return joining.join(parts)
 
 
 def _split_part(name: str, data: bytes, places: Places, cuts: Cuts) -> dict[str, bytes]:
@@ -178,7 +175,7 @@ def _cut_items(raw: Raw, path: str, cut: dict[str, bytes]) -> Raw:
 
 def _cut_groups(raw: Raw, groups: list[bytes], path: str, cut: dict[str, bytes]) -> Raw:
     hole = b"{}" if groups[0][:1] == b"{" else b"[]"
-    _same(raw, _around(hole, groups))
+    _same(raw, around(hole, groups))
     cut.update({f"{path}/{n}": group for n, group in enumerate(groups)})
     return Raw(hole)
 
@@ -194,41 +191,3 @@ def _together(count: int) -> int:
 def _same(raw: Raw, again: bytes) -> None:
     if bytes(raw) != again:
         raise _NotPlain
-
-
-def _around(hole: bytes, groups: list[bytes]) -> bytes:
-    """Groups joined into one object or array: each without its own brackets."""
-    return hole[:1] + b",".join([group[1:-1] for group in groups]) + hole[1:]
-
-
-def _tree(parts: dict[str, bytes]) -> Tree:
-    """The parts with a slash in their names, by steps."""
-    tree: Tree = {}
-    for name, data in parts.items():
-        *steps, last = name.split("/")
-        if not steps:
-            continue
-        below = tree
-        for step in steps:
-            deeper = below.setdefault(step, {})
-            below = deeper if isinstance(deeper, dict) else {}
-        below[last] = data
-    return tree
-
-
-def _fill(raw: Raw, tree: Tree | bytes) -> Raw:
-    if isinstance(tree, bytes):
-        return Raw(tree)
-    data = bytes(raw)
-    if data in (b"{}", b"[]"):
-        groups = [tree[name] for name in sorted(tree, key=int)]
-        return Raw(_around(data, [group for group in groups if isinstance(group, bytes)]))
-    if data[:1] == b"{":
-        members = _members.decode(raw)
-        for name, below in tree.items():
-            members[name] = _fill(members[name], below)
-        return Raw(_encoder.encode(members))
-    items = _items.decode(raw)
-    for name, below in tree.items():
-        items[int(name)] = _fill(items[int(name)], below)
-    return Raw(_encoder.encode(items))

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.domain.blobs import RunKeys
-from gateway.replay.opening import Opened, OpenSecret, keys_of, open_event
+from gateway.replay.opening import Opening, OpenSecret, Shown, keys_of
 from gateway.storage.ports import Ledger, StoredEvent
 
 VIEW_MAX = 200
@@ -58,22 +58,27 @@ async def view(
 ) -> list[ReplayFrame]:
     """The frames of a run behind seq `after`, in order."""
     events = await ledger.events(project_id, run_id, after, limit)
-    keys = await keys_of(ledger, open_secret, project_id, run_id)
-    wanted = {key for event in events for key in event.blob_keys.values()}
-    sealed = await ledger.blobs(project_id, run_id, sorted(wanted))
-    return frames(events, sealed, keys)
+    opening = Opening(await keys_of(ledger, open_secret, project_id, run_id))
+    sealed = await ledger.blobs(project_id, run_id, opening.wanted(events))
+    return shown(events, sealed, opening)
 
 
 def frames(
     events: Sequence[StoredEvent], sealed: Mapping[str, bytes], keys: RunKeys | None
 ) -> list[ReplayFrame]:
     """The events as frames; `sealed` holds their content parts by storage key."""
-    known: dict[str, bytes] = {}
-    return [_frame(open_event(stored, sealed, keys, known), stored) for stored in events]
+    return shown(events, sealed, Opening(keys))
 
 
-def _frame(opened: Opened, stored: StoredEvent) -> ReplayFrame:
-    event = opened.event
+def shown(
+    events: Sequence[StoredEvent], sealed: Mapping[str, bytes], opening: Opening
+) -> list[ReplayFrame]:
+    """The same, of a run that is read a few events at a time."""
+    return [_frame(opening.show(stored, sealed), stored) for stored in events]
+
+
+def _frame(shown: Shown, stored: StoredEvent) -> ReplayFrame:
+    event = shown.event
     return ReplayFrame(
         seq=event.seq,
         epoch=event.epoch,
@@ -86,17 +91,9 @@ def _frame(opened: Opened, stored: StoredEvent) -> ReplayFrame:
         action_id=event.action_id,
         parent_id=event.parent_id,
         body=msgspec.json.decode(event.body),
-        content={name: _value(data) for name, data in opened.content.items()},
-        erased=opened.erased,
-        broken=opened.broken,
+        content=shown.content,
+        erased=shown.erased,
+        broken=shown.broken,
         prev_hash=event.prev_hash,
         hash=stored.hash,
     )
-
-
-def _value(data: bytes) -> Any:
-    """Content is JSON; what is not is shown as text."""
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return data.decode("utf-8", "replace")

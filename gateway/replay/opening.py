@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from gateway.domain import blobs, content
+from gateway.domain import blobs
 from gateway.domain.blobs import RunKeys, run_keys
 from gateway.domain.events import Event
+from gateway.domain.joining import Joining
 from gateway.domain.sealing import SealBroken
 from gateway.errors import StorageFailure
 from gateway.storage.keyring import Keyring
@@ -18,6 +20,10 @@ from gateway.storage.ports import Ledger, StoredEvent
 OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
 
 _events = msgspec.json.Decoder(Event)
+
+
+# Of the parts of a run, what one reader remembers.
+REMEMBERED_BYTES: Final = 16 * 1024 * 1024
 
 
 class Opened(Struct, frozen=True):
@@ -37,36 +43,98 @@ class Opened(Struct, frozen=True):
         return not self.erased and not self.broken
 
 
-def open_event(
-    stored: StoredEvent,
-    sealed: Mapping[str, bytes],
-    keys: RunKeys | None,
-    known: dict[str, bytes] | None = None,
-) -> Opened:
-    """Open one event; `sealed` holds its parts by storage key, `keys` is None when erased.
+class Shown(Struct, frozen=True):
+    """An opened event whose `content` is read: what its parts say as JSON values, or as text.
 
-    `known` are parts of the same run that were opened before: events repeat most of each other.
-    Raises StorageFailure when the record itself cannot be read.
+    Events share what they repeat, so nobody may change a value.
     """
-    before = {} if known is None else known
-    event = read_event(stored)
-    parts: dict[str, bytes] = {}
-    erased: list[str] = []
-    broken: list[str] = []
-    for name, key in stored.blob_keys.items():
-        part = sealed.get(key)
-        if part is None or keys is None:
-            erased.append(name)
-            continue
-        try:
-            data = before.get(key)
+
+    event: Event
+    content: dict[str, Any]
+    erased: list[str]
+    broken: list[str]
+
+
+class Opening:
+    """Opens the events of one run; `keys` is None when they were destroyed.
+
+    Events repeat most of each other: what was unsealed, joined and read is remembered for those
+    that follow, at most so many bytes, as long as whoever reads the run holds this. Runs of one
+    project may share a `joining`.
+    """
+
+    def __init__(
+        self,
+        keys: RunKeys | None,
+        joining: Joining | None = None,
+        remembered_bytes: int = REMEMBERED_BYTES,
+    ) -> None:
+        self._keys = keys
+        self._most = remembered_bytes
+        self._known: dict[str, bytes] = {}
+        self._size = 0
+        self._joining = joining or Joining()
+
+    def wanted(self, events: Iterable[StoredEvent]) -> list[str]:
+        """The storage keys of the parts that it takes to open these, without what is known.
+
+        What is remembered is let go of here alone, when it is too much.
+        """
+        if self._size > self._most:
+            self._known.clear()
+            self._size = 0
+        keys = {key for event in events for key in event.blob_keys.values()}
+        return sorted(keys.difference(self._known))
+
+    def size_of(self, events: Iterable[StoredEvent]) -> int:
+        """The bytes of the parts of these opened events, each part once."""
+        keys = {key for event in events for key in event.blob_keys.values()}
+        return sum(len(self._known[key]) for key in keys if key in self._known)
+
+    def open(self, stored: StoredEvent, sealed: Mapping[str, bytes]) -> Opened:
+        """One event to the byte; `sealed` holds its parts by storage key, but for known ones.
+
+        Raises StorageFailure when the record itself cannot be read.
+        """
+        event = read_event(stored)
+        parts, erased, broken = self._parts(event, stored, sealed)
+        return Opened(event, self._joining.join(parts), erased, broken)
+
+    def show(self, stored: StoredEvent, sealed: Mapping[str, bytes]) -> Shown:
+        """One event to be read. Raises StorageFailure like `open`."""
+        event = read_event(stored)
+        parts, erased, broken = self._parts(event, stored, sealed)
+        return Shown(event, self._joining.values(parts), erased, broken)
+
+    def _parts(
+        self, event: Event, stored: StoredEvent, sealed: Mapping[str, bytes]
+    ) -> tuple[dict[str, bytes], list[str], list[str]]:
+        """The unsealed parts by name, the names of erased and those of broken ones."""
+        known = self._known
+        parts: dict[str, bytes] = {}
+        erased: list[str] = []
+        broken: list[str] = []
+        for name, key in stored.blob_keys.items():
+            data = known.get(key)
             if data is None:
-                data = blobs.open_part(keys, event.project_id, event.run_id, key, part)
-                before[key] = data
+                part = sealed.get(key)
+                if part is None or self._keys is None:
+                    erased.append(name)
+                    continue
+                try:
+                    data = blobs.open_part(self._keys, event.project_id, event.run_id, key, part)
+                except SealBroken:
+                    broken.append(name)
+                    continue
+                known[key] = data
+                self._size += len(data)
             parts[name] = data
-        except SealBroken:
-            broken.append(name)
-    return Opened(event, _joined(parts), erased, broken)
+        return parts, erased, broken
+
+
+def open_event(stored: StoredEvent, sealed: Mapping[str, bytes], keys: RunKeys | None) -> Opened:
+    """Open one event alone. Raises StorageFailure when the record itself cannot be read."""
+    return Opening(keys).open(stored, sealed)
 
 
 def read_event(stored: StoredEvent) -> Event:
@@ -100,10 +168,3 @@ async def keys_of(
         return run_keys(await open_secret(project_id, wrapped))
     except SealBroken:
         return None
-
-
-def _joined(parts: dict[str, bytes]) -> dict[str, bytes]:
-    """Parts whose frame is gone have nothing to be joined into."""
-    return content.join(
-        {name: data for name, data in parts.items() if name.partition("/")[0] in parts}
-    )

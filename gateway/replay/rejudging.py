@@ -7,14 +7,15 @@ to themselves for the most part. Nothing is appended, called or let through.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from gateway.domain.blobs import RunKeys, run_keys
-from gateway.domain.events import DecisionBody, Event
+from gateway.domain.events import DecisionBody
+from gateway.domain.joining import Joining
 from gateway.domain.ruleset import Ruleset
 from gateway.domain.sealing import SealBroken
 from gateway.engines.port import Engine
@@ -22,7 +23,7 @@ from gateway.errors import NotFound, PolicyInvalid
 from gateway.intent.port import Assessor
 from gateway.judging.applicable import RuleIndex
 from gateway.replay.held import SHIPPED, HeldVersions
-from gateway.replay.opening import Opened, OpenSecret, open_event, read_event
+from gateway.replay.opening import Opened, Opening, OpenSecret, read_event
 from gateway.replay.rejudge import NotReplayable, recorded, rejudge
 from gateway.replay.standing import Judged, Place, lost, stands, without_policy
 from gateway.storage.ports import Ledger, StoredEvent
@@ -55,7 +56,7 @@ class RangePage(Struct, frozen=True):
 class _Taken(Struct, frozen=True):
     """A decision's event with its run's wrapped secret."""
 
-    event: Event
+    run_id: str
     stored: StoredEvent
     wrapped: bytes | None
 
@@ -84,6 +85,7 @@ class Rejudging:
         self._assessor = assessor
         self._held = held
         self._index = RuleIndex()
+        self._at_once = at_once
         self._places = asyncio.Semaphore(at_once)
 
     async def version(self, digest: str) -> Ruleset:
@@ -99,7 +101,7 @@ class Rejudging:
             return None
         event = read_event(stored)
         wrapped = await self._ledger.secret(project_id, event.run_id)
-        return (await self._judged(project_id, [_Taken(event, stored, wrapped)], under))[0]
+        return (await self._judged(project_id, [_Taken(event.run_id, stored, wrapped)], under))[0]
 
     async def of_run(
         self,
@@ -122,7 +124,7 @@ class Rejudging:
                     if len(taken) == limit:
                         more = True
                         break
-                    taken.append(_Taken(event, stored, wrapped))
+                    taken.append(_Taken(run_id, stored, wrapped))
                 after = event.seq
         judged = await self._judged(project_id, taken, under)
         return RunPage(judged, after if more else None)
@@ -142,7 +144,7 @@ class Rejudging:
             before = (until, "")
         page = await self._ledger.decisions(project_id, environment, before, limit)
         inside = [each for each in page if since is None or each.cursor[0] >= since]
-        taken = [_Taken(read_event(each.stored), each.stored, each.wrapped) for each in inside]
+        taken = [_Taken(each.run_id, each.stored, each.wrapped) for each in inside]
         judged = await self._judged(project_id, taken, under)
         more = len(page) == limit and len(inside) == limit
         return RangePage(judged, page[-1].cursor if more else None)
@@ -151,19 +153,21 @@ class Rejudging:
         self, project_id: str, taken: Sequence[_Taken], under: Ruleset | None
     ) -> list[Judged]:
         keys = await self._keys(project_id, taken)
-        sealed = await self._sealed(project_id, taken)
-
-        def opened() -> list[Opened]:
-            known: dict[str, dict[str, bytes]] = {run_id: {} for run_id in sealed}
-            return [
-                open_event(each.stored, sealed[run_id], keys[run_id], known[run_id])
-                for each in taken
-                for run_id in (each.event.run_id,)
-            ]
-
+        wanted: dict[str, set[str]] = {}
+        for each in taken:
+            wanted.setdefault(each.run_id, set()).update(each.stored.blob_keys.values())
+        sealed = await self._ledger.blobs_of_runs(project_id, wanted)
         # Unsealing is the gateway's own work: others go on meanwhile.
-        found = await asyncio.to_thread(opened)
-        return await asyncio.gather(*(self._one(each, under) for each in found))
+        found = await asyncio.to_thread(_opened, taken, keys, sealed)
+        waiting = iter(enumerate(found))
+        judged: dict[int, Judged] = {}
+
+        async def some() -> None:
+            for place, opened in waiting:
+                judged[place] = await self._one(opened, under)
+
+        await asyncio.gather(*(some() for _ in range(min(self._at_once, len(found)))))
+        return [judged[place] for place in range(len(found))]
 
     async def _one(self, opened: Opened, under: Ruleset | None) -> Judged:
         event = opened.event
@@ -184,7 +188,7 @@ class Rejudging:
         return stands(place, record, again, own=ruleset.digest == body.policy_digest)
 
     async def _keys(self, project_id: str, taken: Sequence[_Taken]) -> dict[str, RunKeys | None]:
-        wrapped = {each.event.run_id: each.wrapped for each in taken}
+        wrapped = {each.run_id: each.wrapped for each in taken}
         return {run_id: await self._key(project_id, each) for run_id, each in wrapped.items()}
 
     async def _key(self, project_id: str, wrapped: bytes | None) -> RunKeys | None:
@@ -195,13 +199,13 @@ class Rejudging:
         except SealBroken:
             return None
 
-    async def _sealed(
-        self, project_id: str, taken: Sequence[_Taken]
-    ) -> dict[str, dict[str, bytes]]:
-        wanted: dict[str, set[str]] = {}
-        for each in taken:
-            wanted.setdefault(each.event.run_id, set()).update(each.stored.blob_keys.values())
-        return {
-            run_id: dict(await self._ledger.blobs(project_id, run_id, sorted(keys)))
-            for run_id, keys in wanted.items()
-        }
+
+def _opened(
+    taken: Sequence[_Taken],
+    keys: Mapping[str, RunKeys | None],
+    sealed: Mapping[str, Mapping[str, bytes]],
+) -> list[Opened]:
+    # Also runs of one project repeat each other.
+    joining = Joining()
+    openings = {run_id: Opening(key, joining) for run_id, key in keys.items()}
+    return [openings[each.run_id].open(each.stored, sealed.get(each.run_id, {})) for each in taken]

@@ -11,10 +11,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.domain.blobs import RunKeys
 from gateway.replay.breaking import Breaking
-from gateway.replay.frames import ReplayFrame, frames
-from gateway.replay.opening import OpenSecret, keys_of
+from gateway.replay.frames import ReplayFrame, frames, shown
+from gateway.replay.opening import Opening, OpenSecret, keys_of
 from gateway.replay.steps import Step, Steps
 from gateway.storage.ports import Ledger, StoredEvent
 
@@ -40,7 +39,7 @@ async def steps_of(
     limit: int,
 ) -> Page:
     """The steps behind seq `after`, at most so many."""
-    keys = await keys_of(ledger, open_secret, project_id, run_id)
+    opening = Opening(await keys_of(ledger, open_secret, project_id, run_id))
     steps, breaking = Steps(project_id, run_id), Breaking()
     found: list[Step] = []
     decision: StoredEvent | None = None
@@ -56,10 +55,10 @@ async def steps_of(
                 decision = stored if frame.type == "decision" else decision
             elif len(found) < limit:
                 if decision is not None:
-                    (earlier,) = await _opened(ledger, keys, project_id, run_id, [decision])
+                    (earlier,) = await _opened(ledger, opening, project_id, run_id, [decision])
                     steps.decided(earlier)
                     decision = None
-                (whole,) = await _opened(ledger, keys, project_id, run_id, [stored])
+                (whole,) = await _opened(ledger, opening, project_id, run_id, [stored])
                 found.append(steps.add(whole))
             else:
                 more = True
@@ -69,11 +68,10 @@ async def steps_of(
 
 async def _opened(
     ledger: Ledger,
-    keys: RunKeys | None,
+    opening: Opening,
     project_id: str,
     run_id: str,
     events: Sequence[StoredEvent],
 ) -> list[ReplayFrame]:
-    wanted = sorted({key for event in events for key in event.blob_keys.values()})
-    sealed = await ledger.blobs(project_id, run_id, wanted)
-    return await asyncio.to_thread(frames, events, sealed, keys)
+    sealed = await ledger.blobs(project_id, run_id, opening.wanted(events))
+    return await asyncio.to_thread(shown, events, sealed, opening)

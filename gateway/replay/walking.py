@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from gateway.replay.frames import ReplayFrame, frames
-from gateway.replay.opening import OpenSecret, keys_of
+from gateway.replay.frames import ReplayFrame, shown
+from gateway.replay.opening import Opening, OpenSecret, keys_of
 from gateway.storage.ports import Ledger
 
 PAGE: Final = 64
@@ -27,12 +27,11 @@ async def walk(
     at_once: int = OPENED_AT_ONCE,
 ) -> AsyncIterator[ReplayFrame]:
     """The frames of a run behind seq `after`, in order."""
-    keys = await keys_of(ledger, open_secret, project_id, run_id)
+    opening = Opening(await keys_of(ledger, open_secret, project_id, run_id))
     while events := await ledger.events(project_id, run_id, after, PAGE):
         for place in range(0, len(events), at_once):
             some = events[place : place + at_once]
-            wanted = sorted({key for event in some for key in event.blob_keys.values()})
-            sealed = await ledger.blobs(project_id, run_id, wanted)
-            for frame in await asyncio.to_thread(frames, some, sealed, keys):
+            sealed = await ledger.blobs(project_id, run_id, opening.wanted(some))
+            for frame in await asyncio.to_thread(shown, some, sealed, opening):
                 yield frame
                 after = frame.seq

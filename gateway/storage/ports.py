@@ -7,7 +7,7 @@ of these ports speaks domain values; drivers' errors arrive as StorageFailure.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -417,6 +417,15 @@ class Ledger(Protocol):
 
     async def blobs(self, project_id: str, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
         """Sealed bytes by storage key; erased ones are absent."""
+        ...
+
+    async def blobs_of_runs(
+        self, project_id: str, wanted: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Mapping[str, bytes]]:
+        """The same for some runs at once: the storage keys that are wanted of each, by run id.
+
+        A run without any may be absent.
+        """
         ...
 
     async def secret(self, project_id: str, run_id: str) -> bytes | None:

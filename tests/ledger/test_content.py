@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.domain import canonical, content
 from gateway.domain import frame as frames
+from gateway.domain.joining import Joining
 from tests import make
 
 JSON = st.recursive(
@@ -216,3 +217,63 @@ def test_parts_that_do_not_fit_together_are_refused(parts):
 def test_a_name_with_a_slash_is_refused():
     with pytest.raises(ValueError, match="slash"):
         content.split({"frame/request": b"{}"})
+
+
+def as_text(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return data.decode("utf-8", "replace")
+
+
+@given(
+    st.lists(st.tuples(OBJECT, REQUEST, CONTEXT, HISTORY), min_size=1, max_size=4),
+    st.sampled_from([0, 2_000, 1 << 20]),
+)
+def test_a_run_reads_the_same_joined_event_by_event_or_with_what_it_repeats(run, remembered):
+    """What is remembered shows in nothing but time, however little of it there is room for."""
+    joining = Joining(remembered)
+    for arguments, request, context, history in [*run, *run]:
+        frame = frame_bytes(arguments, request=request, context=context, history=history)
+        whole = {"decision": b'{"a":1}', "frame": frame, "output": b"no JSON"}
+        parts = content.split(whole)
+
+        assert joining.join(parts) == whole
+        values = joining.values(parts)
+        assert canonical.encode(values["frame"]) == frame
+        assert values == {name: as_text(data) for name, data in whole.items()}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"frame": b'{"history":[]}', "frame/history/0": b"[1]", "frame/history/1": b"7"},
+        {"frame": b'{"history":[]}', "frame/history/0": b'"ab"'},
+        {"frame": b'{"model":{}}', "frame/model/0": b'{"a":1}', "frame/model/1": b'{"a":2}'},
+        {"frame": b'{"model":null}', "frame/model": b'1,"model":2'},
+        {"frame": b'{"model":null}', "frame/model": b"no JSON"},
+        {"frame": b'{"model":null}', "frame/model": b'"\xff"'},
+        {"frame": b'{"context":[{"text":null}]}', "frame/context/0/text": b" 1 "},
+    ],
+)
+def test_values_are_what_the_joined_bytes_say_whatever_the_parts_are(parts):
+    joining = Joining()
+
+    values = joining.values(parts)
+
+    assert values == {name: as_text(data) for name, data in content.join(parts).items()}
+    assert joining.values(parts) == values
+
+
+def test_values_of_parts_that_do_not_fit_together_are_refused_too():
+    with pytest.raises(ValueError, match="do not fit"):
+        Joining().values({"frame": b'{"context":[{}]}', "frame/context/7/text": b'"a"'})
+
+
+def test_parts_without_their_whole_are_named_and_left_out():
+    parts = {"frame/request/user": b'"a"', "rounds": b"[]"}
+    joining = Joining()
+
+    assert joining.lost(parts) == ["frame"]
+    assert joining.join(parts) == {"rounds": b"[]"}
+    assert joining.values(parts) == {"rounds": []}

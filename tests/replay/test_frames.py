@@ -8,7 +8,9 @@ import pytest
 
 from gateway.domain.sealing import SealBroken
 from gateway.errors import StorageFailure
+from gateway.replay.frames import shown as shown_frames
 from gateway.replay.frames import view
+from gateway.replay.opening import Opening, keys_of
 from gateway.storage.embedded.ledger import open_ledger
 from tests.ledger import events
 from tests.ledger.events import PROJECT, WRAPPED, open_secret, persists
@@ -83,6 +85,25 @@ async def test_frames_come_in_order_and_in_pages_each_chained_to_the_one_before(
     page = await view(ledger, open_secret, PROJECT, "run_1", after=1, limit=2)
     assert page == shown[1:3]
     assert await view(ledger, open_secret, PROJECT, "run_9") == []
+
+
+@pytest.mark.parametrize("remembered", [0, 100, 1 << 20])
+async def test_a_run_read_event_by_event_is_the_same_however_little_is_remembered(
+    ledger, remembered
+):
+    events = await ledger.events(PROJECT, "run_1", 0, 10)
+    keys = await keys_of(ledger, open_secret, PROJECT, "run_1")
+    opening = Opening(keys, remembered_bytes=remembered)
+    found, fetched = [], 0
+    for stored in [*events, *events]:
+        sealed = await ledger.blobs(PROJECT, "run_1", opening.wanted([stored]))
+        fetched += len(sealed)
+        found += shown_frames([stored], sealed, opening)
+
+    assert found == 2 * await view(ledger, open_secret, PROJECT, "run_1")
+    # Nothing is fetched twice where there is room for all of it.
+    distinct = {key for stored in events for key in stored.blob_keys.values()}
+    assert (fetched == len(distinct)) is (remembered == 1 << 20)
 
 
 async def test_content_of_an_erased_run_is_named_and_the_evidence_still_shown(ledger, tmp_path):

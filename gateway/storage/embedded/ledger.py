@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,11 @@ class EmbeddedLedger:
 
     async def blobs(self, project_id: str, run_id: str, keys: Sequence[str]) -> Mapping[str, bytes]:
         return await self._readers.read(ledger_reads.blobs, project_id, run_id, keys)
+
+    async def blobs_of_runs(
+        self, project_id: str, wanted: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Mapping[str, bytes]]:
+        return await self._readers.read(ledger_reads.blobs_of_runs, project_id, wanted)
 
     async def secret(self, project_id: str, run_id: str) -> bytes | None:
         return await self._readers.read(ledger_reads.secret, project_id, run_id)

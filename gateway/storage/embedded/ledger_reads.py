@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gateway.domain.projections import ApprovalRow, Indexed, RunRow
@@ -92,7 +92,7 @@ def event_by_decision(
 
 
 def blobs(
-    connection: sqlite3.Connection, project_id: str, run_id: str, keys: Sequence[str]
+    connection: sqlite3.Connection, project_id: str, run_id: str, keys: Collection[str]
 ) -> dict[str, bytes]:
     """Sealed bytes by storage key, those that are there."""
     wanted = [bytes.fromhex(key) for key in dict.fromkeys(keys)]
@@ -103,6 +103,12 @@ def blobs(
         for key, sealed in connection.execute(statement, (project_id, run_id, *some)):
             found[key.hex()] = sealed
     return found
+
+
+def blobs_of_runs(
+    connection: sqlite3.Connection, project_id: str, wanted: Mapping[str, Collection[str]]
+) -> dict[str, dict[str, bytes]]:
+    return {run_id: blobs(connection, project_id, run_id, keys) for run_id, keys in wanted.items()}
 
 
 def secret(connection: sqlite3.Connection, project_id: str, run_id: str) -> bytes | None:

@@ -84,6 +84,24 @@ async def test_content_of_many_keys_is_answered_at_once(ledger):
     assert (await ledger.blobs(PROJECT, "run_1", sorted(keys))).keys() == keys
 
 
+async def test_content_of_some_runs_is_answered_at_once(ledger):
+    recorded: dict[str, dict[str, bytes]] = {}
+    for run_id in ("run_1", "run_2"):
+        finished = persist(events.decided({"amount": len(recorded)}), 1, run_id=run_id)
+        await ledger.record([finished], {})
+        recorded[run_id] = {blob.key: blob.sealed for _, blob in finished.blobs.values()}
+    wanted = {run_id: [*blobs, "0" * 64] for run_id, blobs in recorded.items()}
+
+    found = await ledger.blobs_of_runs(PROJECT, {**wanted, "run_9": ["0" * 64]})
+    crossed = await ledger.blobs_of_runs(
+        PROJECT, {"run_1": recorded["run_2"].keys() - recorded["run_1"].keys()}
+    )
+
+    assert {run_id: blobs for run_id, blobs in found.items() if blobs} == recorded
+    assert not crossed.get("run_1")
+    assert not any((await ledger.blobs_of_runs("prj_2", wanted)).values())
+
+
 async def test_a_run_is_known_by_what_its_first_event_says(ledger):
     await begin(ledger, "run_1", name="refunds", agent_id="agt", user_id="u", external_id="x")
 

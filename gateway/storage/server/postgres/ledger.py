@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -160,6 +160,18 @@ class PostgresLedger:
             if day is None:
                 return {}
             return await ledger_reads.blobs(connection, project_id, run_id, day, keys)
+
+    async def blobs_of_runs(
+        self, project_id: str, wanted: Mapping[str, Collection[str]]
+    ) -> Mapping[str, Mapping[str, bytes]]:
+        async with self._database.tenant(project_id) as connection:
+            found: dict[str, Mapping[str, bytes]] = {}
+            for run_id, keys in wanted.items():
+                day = await self._day(connection, project_id, run_id)
+                if day is not None:
+                    some = await ledger_reads.blobs(connection, project_id, run_id, day, keys)
+                    found[run_id] = some
+            return found
 
     async def secret(self, project_id: str, run_id: str) -> bytes | None:
         async with self._database.tenant(project_id) as connection:

@@ -6,7 +6,7 @@ A run's day comes from its row, so that one partition is looked into.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
@@ -151,7 +151,7 @@ async def event_by_decision(
 
 
 async def blobs(
-    connection: Connection, project_id: str, run_id: str, day: date, keys: Sequence[str]
+    connection: Connection, project_id: str, run_id: str, day: date, keys: Collection[str]
 ) -> dict[str, bytes]:
     """Sealed bytes by storage key, those that are there."""
     wanted = [bytes.fromhex(key) for key in dict.fromkeys(keys)]

@@ -92,7 +92,8 @@ def stored_event(record: bytes, digest: bytes, keys: bytes) -> StoredEvent:
         names = sorted(_blobs.decode(record).blobs)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         names = []
-    cut = [keys[at : at + KEY_BYTES].hex() for at in range(0, len(keys), KEY_BYTES)]
+    written, long = keys.hex(), 2 * KEY_BYTES
+    cut = [written[at : at + long] for at in range(0, len(written), long)]
     return StoredEvent(record, digest.hex(), dict(zip(names, cut, strict=False)))
 
 
