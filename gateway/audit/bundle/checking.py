@@ -73,7 +73,7 @@ def _check(
     told: list[Told] = []
     if read and all(each.event is not None for each in read):
         told = _told(read, files, listed, findings)
-        _receipt(files, listed, claimed, told, findings)
+        _receipt(files, listed, claimed, told, signed_by, findings)
     elif not read:
         findings.add("container", names.REPLAY, "holds no events")
     since = compromised.get(signed_by or "")
@@ -196,11 +196,17 @@ def _log(
 
 
 def _receipt(
-    files: Mapping[str, bytes], listed: Json, claimed: Json, told: list[Told], findings: Findings
+    files: Mapping[str, bytes],
+    listed: Json,
+    claimed: Json,
+    told: list[Told],
+    signed_by: str | None,
+    findings: Findings,
 ) -> None:
-    """The receipt must be what follows from the events, to the byte."""
+    """The receipt must be what follows from the events, to the byte, and name who signed it."""
     signature = claimed.get("signature")
-    key_id = signature.get("key_id") if isinstance(signature, dict) else None
+    named = signature.get("key_id") if isinstance(signature, dict) else None
+    key_id = signed_by or named
     try:
         wanted = receipt.with_files(receipt.of_run(told, erased_of(claimed)), listed, key_id)
     except (msgspec.MsgspecError, AttributeError, TypeError, ValueError) as error:

@@ -22,7 +22,7 @@ from gateway.errors import CheckreinError
 from gateway.storage.ports import Ledger, StoredEvent
 
 PAGE = 500
-OPENED_AT_ONCE = 128
+OPENED_AT_ONCE = 256
 
 OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
 # Content by the key under which it is stored.
