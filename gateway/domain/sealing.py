@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
@@ -90,27 +90,35 @@ def commitment(secret: bytes, event_id: str, name: str, data: bytes) -> str:
 
 def commitments(secret: bytes, event_id: str, parts: Mapping[str, bytes]) -> dict[str, str]:
     """The commitment of each part by name. An event has dozens: together they cost half."""
+    return opened_commitments(openings(secret, event_id, parts), parts)
+
+
+def openings(secret: bytes, event_id: str, names: Iterable[str]) -> dict[str, bytes]:
+    """For each part what an outsider needs to check it against its commitment, and no other part.
+
+    What is the same for all parts of an event is worked in once.
+    """
     begun, outer_begun = _begun(secret)
     begun = begun.copy()
     begun.update(_named(event_id.encode(), b""))
     found = {}
-    for name, data in parts.items():
+    for name in names:
         inner = begun.copy()
         inner.update(name.encode())
         outer = outer_begun.copy()
         outer.update(inner.digest())
-        found[name] = _hmac(outer.digest(), data).hex()
+        found[name] = outer.digest()
     return found
-
-
-def opening(secret: bytes, event_id: str, name: str) -> bytes:
-    """What an outsider needs to check one part against its commitment, and no other part."""
-    return _known(secret, _named(event_id.encode(), name.encode()))
 
 
 def opened_commitment(opening: bytes, data: bytes) -> str:
     """The commitment of a part, worked out from its opening."""
     return _hmac(opening, data).hex()
+
+
+def opened_commitments(openings: Mapping[str, bytes], parts: Mapping[str, bytes]) -> dict[str, str]:
+    """The same for each part by name."""
+    return {name: _hmac(openings[name], data).hex() for name, data in parts.items()}
 
 
 def storage_key(secret: bytes, data: bytes) -> str:

@@ -7,6 +7,7 @@
 import { createHash, createHmac, createPublicKey, verify } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { epochOf, parse, receiptOf, written } from "./receipt.mjs";
 
 const [folder, pemFile] = process.argv.slice(2);
 const findings = [];
@@ -37,6 +38,7 @@ function signature() {
   if (keyid.length !== 32 || !key) return wrong("SIGNATURE.json", "is by an unknown key");
   if (!verify(null, signed, key, Buffer.from(sig, "base64"))) wrong("SIGNATURE.json", "is wrong");
   if (!payload.equals(read("RECEIPT.json"))) wrong("RECEIPT.json", "is not what was signed");
+  return keyid;
 }
 
 function files(receipt) {
@@ -44,15 +46,18 @@ function files(receipt) {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1));
   const listed = new Set(Object.keys(receipt.files));
+  const all = {};
   for (const name of found) {
     if (name === "RECEIPT.json" || name === "SIGNATURE.json") continue;
     const data = read(name);
     const said = receipt.files[name];
-    if (!said || said.bytes !== data.length || said.sha256 !== sha256(data).toString("hex"))
+    all[name] = { sha256: sha256(data).toString("hex"), bytes: data.length };
+    if (!said || said.bytes !== data.length || said.sha256 !== all[name].sha256)
       wrong(name, "has other bytes than the receipt lists");
     listed.delete(name);
   }
   for (const name of listed) wrong(name, "is absent");
+  return all;
 }
 
 function chain(receipt) {
@@ -63,7 +68,7 @@ function chain(receipt) {
   const genesis = JSON.stringify(["checkrein/chain/v1", receipt.project_id, receipt.run_id]);
   let before = sha256(genesis).toString("hex");
   let [epoch, seq] = [0, 0];
-  const events = [];
+  const [events, hashes] = [[], []];
   lines.forEach((line, index) => {
     const bytes = Buffer.from(line, "latin1");
     const place = `REPLAY.jsonl line ${index + 1}`;
@@ -71,23 +76,25 @@ function chain(receipt) {
     if (digest !== wanted[index]) wrong(place, "has other bytes than were recorded");
     let event;
     try {
-      event = JSON.parse(bytes.toString("utf8"));
+      event = parse(bytes.toString("utf8"));
     } catch {
       return wrong(place, "cannot be read");
     }
     if (event.prev_hash !== before) wrong(place, "does not follow the event before it");
-    const at = event.epoch ?? 0;
+    const at = epochOf(event);
     if (!(at === epoch ? event.seq === seq + 1 : at > epoch && event.seq <= seq))
       wrong(place, "has a seq out of order");
     [before, epoch, seq] = [digest, at, event.seq];
     events.push(event);
+    hashes.push(digest);
   });
   if (before !== receipt.chain.head) wrong("RECEIPT.json", "names another head");
-  return events;
+  return { events, hashes };
 }
 
 function openings(events) {
-  const byPlace = new Map(events.map((event) => [`${event.epoch ?? 0}/${event.seq}`, event]));
+  const byPlace = new Map(events.map((event) => [`${epochOf(event)}/${event.seq}`, event]));
+  const shown = new Map(events.map((event) => [event, new Map()]));
   const text = read("OPENINGS.jsonl").toString("utf8");
   for (const line of text.split("\n").filter(Boolean)) {
     const opening = JSON.parse(line);
@@ -100,7 +107,23 @@ function openings(events) {
     const key = Buffer.from(opening.opening, "hex");
     const found = createHmac("sha256", key).update(read(blob)).digest("hex");
     if (found !== event.blobs[opening.part]) wrong(blob, "is not what was committed to");
+    else shown.get(event).set(opening.part, read(blob));
   }
+  return (event) => shown.get(event);
+}
+
+// Step 7: everything else in the receipt follows from the events.
+function consequences({ events, hashes }, shown, listed, keyId) {
+  const text = read("RECEIPT.json").toString("utf8");
+  const said = parse(text);
+  // The one thing in it that events do not show.
+  const erased = said.content.erased;
+  const again = receiptOf({ events, hashes, shown, erased, listed, keyId });
+  for (const name of new Set([...Object.keys(again), ...Object.keys(said)]))
+    if (!(name in said && name in again) || written(again[name]) !== written(said[name]))
+      wrong("RECEIPT.json", `says other than the events do, in /${name}`);
+  if (findings.length === 0 && written(again) !== text)
+    wrong("RECEIPT.json", "is not written in its one form");
 }
 
 function log(receipt) {
@@ -142,18 +165,19 @@ function log(receipt) {
   return size;
 }
 
-let events = [];
+let told = { events: [], hashes: [] };
 let size = null;
 try {
-  signature();
+  const keyId = signature();
   const receipt = JSON.parse(read("RECEIPT.json"));
-  files(receipt);
-  events = chain(receipt);
-  openings(events);
+  const listed = files(receipt);
+  told = chain(receipt);
+  const shown = openings(told.events);
+  if (findings.length === 0) consequences(told, shown, listed, keyId);
   if (there("LOG.json")) size = log(receipt) ?? null;
 } catch (error) {
   wrong("export", `cannot be read: ${error.message}`);
 }
 const ok = findings.length === 0;
-console.log(JSON.stringify({ ok, findings, events: events.length, log_size: size }));
+console.log(JSON.stringify({ ok, findings, events: told.events.length, log_size: size }));
 process.exit(ok ? 0 : 1);

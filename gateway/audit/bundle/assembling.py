@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -18,14 +18,25 @@ from gateway.domain import canonical
 from gateway.storage.ports import Erased
 
 
-class Opening(Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of OPENINGS.jsonl: which part of which event lies in which blob."""
+class Opening(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A line of OPENINGS.jsonl: which part of which event lies in which blob.
+
+    The fields stand in the order of their names, so that their bytes are canonical as they are.
+    """
 
     epoch: int
-    seq: int
-    part: str
     opening: str
+    part: str
+    seq: int
     sha256: str
+
+
+_lines = msgspec.json.Encoder()
+
+
+def encode_openings(openings: Sequence[Opening]) -> bytes:
+    """OPENINGS.jsonl."""
+    return _lines.encode_lines(openings)
 
 
 def assemble(
@@ -40,34 +51,53 @@ def assemble(
     is in the project's log.
     """
     assert taken
-    told = [
-        Told(each.event, each.stored.hash, {part.name: part.data for part in each.parts})
-        for each in taken
-    ]
-    files = _evidence(taken)
+    told = [Told(each.event, each.stored.hash, each.shown) for each in taken]
+    files = {names.RECIPE: recipe.text()}
+    files[names.REPLAY] = b"".join([each.stored.record + b"\n" for each in taken])
+    digests = _blobs(taken, files)
+    files[names.OPENINGS] = _openings(taken, digests)
     key_id = None if signer is None else signer.key_id
     if logged is not None:
         files[names.LOG] = proving.encode(logged)
     said = None if erased is None else msgspec.to_builtins(erased)
     facts = receipt.of_run(told, said)
     files[names.SUMMARY] = summary.of_receipt(facts)
-    written = receipt.encode(receipt.with_files(facts, files, key_id))
+    written = receipt.encode(
+        receipt.with_files(
+            facts,
+            receipt.listing(files, {names.blob(each): each for each in digests.values()}),
+            key_id,
+        )
+    )
     files[names.RECEIPT] = written
     if signer is not None:
         files[names.SIGNATURE] = dsse.enclose(signer, names.PAYLOAD_TYPE, written)
     return dict(sorted(files.items()))
 
 
-def _evidence(taken: Sequence[Taken]) -> dict[str, bytes]:
-    files = {names.RECIPE: recipe.text()}
-    files[names.REPLAY] = b"".join(each.stored.record + b"\n" for each in taken)
-    openings = []
+def _blobs(taken: Sequence[Taken], files: dict[str, bytes]) -> dict[str, str]:
+    """Put the content into `files`; return the digests by the key under which it is stored."""
+    digests: dict[str, str] = {}
     for each in taken:
-        for part in each.parts:
-            digest = canonical.sha256(part.data)
-            files[names.blob(digest)] = part.data
-            openings.append(
-                Opening(each.event.epoch, each.event.seq, part.name, part.opening.hex(), digest)
+        for name, data in each.shown.items():
+            key = each.stored.blob_keys[name]
+            if key not in digests:
+                digest = digests[key] = canonical.sha256(data)
+                files[names.blob(digest)] = data
+    return digests
+
+
+def _openings(taken: Sequence[Taken], digests: Mapping[str, str]) -> bytes:
+    return encode_openings(
+        [
+            Opening(
+                each.event.epoch,
+                opening.hex(),
+                name,
+                each.event.seq,
+                digests[each.stored.blob_keys[name]],
             )
-    files[names.OPENINGS] = b"".join(canonical.encode(each) + b"\n" for each in openings)
-    return files
+            for each in taken
+            for name, opening in each.openings.items()
+        ]
+    )

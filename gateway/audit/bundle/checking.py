@@ -23,7 +23,6 @@ from gateway.audit.log.merkle import ProofWrong
 from gateway.audit.signing import dsse
 from gateway.audit.signing.dsse import EnvelopeBroken
 from gateway.audit.signing.ed25519 import Compromised, PublicKeys
-from gateway.domain import canonical
 
 Json = dict[str, Any]
 NONE: Compromised = {}
@@ -68,12 +67,13 @@ def _check(
 ) -> Checked:
     signed_by = _signature(files, keys, findings)
     claimed = _claimed(files, findings)
-    _files(files, claimed, findings)
+    listed = receipt.listing(files)
+    _files(files, listed, claimed, findings)
     read = read_events(files.get(names.REPLAY, b""), _hashes(claimed), findings)
     told: list[Told] = []
     if read and all(each.event is not None for each in read):
-        told = _told(read, files, findings)
-        _receipt(files, claimed, told, findings)
+        told = _told(read, files, listed, findings)
+        _receipt(files, listed, claimed, told, signed_by, findings)
     elif not read:
         findings.add("container", names.REPLAY, "holds no events")
     since = compromised.get(signed_by or "")
@@ -143,20 +143,23 @@ def _hashes(claimed: Json) -> list[str]:
     return [each if isinstance(each, str) else "" for each in listed]
 
 
-def _files(files: Mapping[str, bytes], claimed: Json, findings: Findings) -> None:
-    listed = claimed.get("files")
-    listed = listed if isinstance(listed, dict) else {}
-    for name in sorted({*listed, *names.ALWAYS} - files.keys()):
+def _files(files: Mapping[str, bytes], listed: Json, claimed: Json, findings: Findings) -> None:
+    said = claimed.get("files")
+    said = said if isinstance(said, dict) else {}
+    for name in sorted({*said, *names.ALWAYS} - files.keys()):
         findings.add("container", name[:100], "is absent")
-    for name in sorted(files.keys() - {names.RECEIPT, names.SIGNATURE}):
-        data = files[name]
-        if listed.get(name) != {"sha256": canonical.sha256(data), "bytes": len(data)}:
+    if said == listed:
+        return
+    for name in sorted(listed):
+        if said.get(name) != listed[name]:
             findings.add("file", name, "has other bytes than the receipt lists")
 
 
-def _told(read: list[Read], files: Mapping[str, bytes], findings: Findings) -> list[Told]:
+def _told(
+    read: list[Read], files: Mapping[str, bytes], listed: Json, findings: Findings
+) -> list[Told]:
     known = [each.event for each in read if each.event is not None]
-    shown = shown_content(files, known, findings)
+    shown = shown_content(files, listed, known, findings)
     return [
         Told(event, each.hash, shown.get((event.epoch, event.seq), {}))
         for each, event in zip(read, known, strict=True)
@@ -193,16 +196,19 @@ def _log(
 
 
 def _receipt(
-    files: Mapping[str, bytes], claimed: Json, told: list[Told], findings: Findings
+    files: Mapping[str, bytes],
+    listed: Json,
+    claimed: Json,
+    told: list[Told],
+    signed_by: str | None,
+    findings: Findings,
 ) -> None:
-    """The receipt must be what follows from the events, to the byte."""
-    rest = {
-        name: data for name, data in files.items() if name not in (names.RECEIPT, names.SIGNATURE)
-    }
+    """The receipt must be what follows from the events, to the byte, and name who signed it."""
     signature = claimed.get("signature")
-    key_id = signature.get("key_id") if isinstance(signature, dict) else None
+    named = signature.get("key_id") if isinstance(signature, dict) else None
+    key_id = signed_by or named
     try:
-        wanted = receipt.with_files(receipt.of_run(told, erased_of(claimed)), rest, key_id)
+        wanted = receipt.with_files(receipt.of_run(told, erased_of(claimed)), listed, key_id)
     except (msgspec.MsgspecError, AttributeError, TypeError, ValueError) as error:
         findings.add("receipt", names.RECEIPT, f"does not follow from these events: {error}")
         return

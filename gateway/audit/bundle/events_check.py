@@ -15,7 +15,7 @@ from gateway.domain.events import Event
 _events = msgspec.json.Decoder(Event)
 
 
-class Read(Struct, frozen=True):
+class Read(Struct, frozen=True, gc=False):
     """A line: its hash, and the event in it, None where it holds none."""
 
     hash: str
@@ -47,6 +47,8 @@ def _read(line: bytes) -> Read:
 
 
 def _against_hashes(read: list[Read], hashes: list[str], findings: Findings) -> None:
+    if [each.hash for each in read] == hashes:
+        return
     for place, (each, listed) in enumerate(zip(read, hashes, strict=False), start=1):
         if each.hash != listed:
             _name(findings, read, place, "event", "has other bytes than were recorded")

@@ -3,65 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from gateway.audit.bundle import names
-from gateway.audit.bundle.assembling import Opening
+from gateway.audit.bundle.assembling import Opening, encode_openings
 from gateway.audit.bundle.findings import Findings
-from gateway.domain import canonical, sealing
+from gateway.domain import sealing
 from gateway.domain.events import Event
 
+Json = dict[str, Any]
 Shown = dict[tuple[int, int], dict[str, bytes]]
 
-_openings = msgspec.json.Decoder(Opening)
+_decoder = msgspec.json.Decoder(Opening)
 
 
-def shown_content(files: Mapping[str, bytes], events: Sequence[Event], findings: Findings) -> Shown:
-    """By (epoch, seq), the parts whose blob is what the event committed to."""
+def shown_content(
+    files: Mapping[str, bytes], listed: Json, events: Sequence[Event], findings: Findings
+) -> Shown:
+    """By (epoch, seq), the parts whose blob is what the event committed to. `listed` is what the
+    files are: each one's digest was worked out already."""
     by_place = {(event.epoch, event.seq): event for event in events}
+    blobs = {
+        digest: data
+        for name, data in files.items()
+        if name.startswith(names.BLOBS)
+        and (digest := name.removeprefix(names.BLOBS)) == listed[name]["sha256"]
+    }
     shown: Shown = {}
     used: set[str] = set()
-    for number, line in enumerate(files.get(names.OPENINGS, b"").splitlines(), start=1):
-        place = f"{names.OPENINGS} line {number}"
-        opening = _read(line)
-        if opening is None:
-            findings.add("content", place, "cannot be read")
+    place, event, here = None, None, {}
+    for number, line in enumerate(_read(files.get(names.OPENINGS, b"")), start=1):
+        if line is None:
+            findings.add("content", f"{names.OPENINGS} line {number}", "cannot be read")
             continue
-        event = by_place.get((opening.epoch, opening.seq))
-        blob = names.blob(opening.sha256)
-        used.add(blob)
-        data = files.get(blob)
-        problem = _problem(opening, event, data)
-        if problem is not None:
-            findings.add(
-                "content", place, f"{opening.part[:200]} {problem}", opening.seq, opening.epoch
-            )
-        elif data is not None:
-            shown.setdefault((opening.epoch, opening.seq), {})[opening.part] = data
+        opening, key = line
+        at = (opening.epoch, opening.seq)
+        if at != place:
+            place, event, here = at, by_place.get(at), shown.setdefault(at, {})
+        data = blobs.get(opening.sha256)
+        used.add(opening.sha256)
+        if (
+            event is not None
+            and data is not None
+            and sealing.opened_commitment(key, data) == event.blobs.get(opening.part)
+        ):
+            here[opening.part] = data
+        else:
+            detail = f"{opening.part[:200]} {_problem(opening, event, data, files)}"
+            findings.add("content", f"{names.OPENINGS} line {number}", detail, at[1], at[0])
     for name in sorted(name for name in files if name.startswith(names.BLOBS)):
-        if name not in used:
+        if name.removeprefix(names.BLOBS) not in used:
             findings.add("content", name, "belongs to no event")
     return shown
 
 
-def _read(line: bytes) -> Opening | None:
+def _read(data: bytes) -> list[tuple[Opening, bytes] | None]:
+    """Each line as an opening and the key in it, None where it is none.
+
+    What is as we would write it ourselves is read at once, all else line by line.
+    """
     try:
-        opening = _openings.decode(line)
-        bytes.fromhex(opening.opening)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        found = _decoder.decode_lines(data)
+        if encode_openings(found) == data:
+            return [(each, bytes.fromhex(each.opening)) for each in found]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        pass
+    return [_line(line) for line in data.splitlines()]
+
+
+def _line(line: bytes) -> tuple[Opening, bytes] | None:
+    try:
+        opening = _decoder.decode(line)
+        return opening, bytes.fromhex(opening.opening)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
         return None
-    return opening
 
 
-def _problem(opening: Opening, event: Event | None, data: bytes | None) -> str | None:
+def _problem(
+    opening: Opening, event: Event | None, data: bytes | None, files: Mapping[str, bytes]
+) -> str:
     if event is None:
         return "is of an event that is not there"
-    if data is None:
+    if names.blob(opening.sha256) not in files:
         return "is absent"
-    if canonical.sha256(data) != opening.sha256:
-        return "was changed"
-    committed = event.blobs.get(opening.part)
-    if sealing.opened_commitment(bytes.fromhex(opening.opening), data) != committed:
-        return "is not what the event committed to"
-    return None
+    return "was changed" if data is None else "is not what the event committed to"

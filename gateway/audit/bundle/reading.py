@@ -22,9 +22,11 @@ from gateway.errors import CheckreinError
 from gateway.storage.ports import Ledger, StoredEvent
 
 PAGE = 500
-OPENED_AT_ONCE = 128
+OPENED_AT_ONCE = 256
 
 OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
+# Content by the key under which it is stored.
+Opened = dict[str, bytes]
 
 _events = msgspec.json.Decoder(Event)
 
@@ -33,20 +35,17 @@ class ExportRefused(CheckreinError):
     """The run cannot be exported: it is too large, or not what was recorded."""
 
 
-class Part(Struct, frozen=True):
-    """An opened content part. `opening` is the key of its commitment, and of no other."""
+class Taken(Struct, frozen=True, gc=False):
+    """An event, its stored bytes, and those of its parts that may be shown and still exist.
 
-    name: str
-    opening: bytes
-    data: bytes
-
-
-class Taken(Struct, frozen=True):
-    """An event, its stored bytes, and those of its parts that may be shown and still exist."""
+    `shown` are these parts by name, in order of the names. An opening is the key of a part's
+    commitment, and of no other.
+    """
 
     event: Event
     stored: StoredEvent
-    parts: tuple[Part, ...]
+    shown: dict[str, bytes]
+    openings: dict[str, bytes]
 
 
 async def take_run(
@@ -63,16 +62,17 @@ async def take_run(
     pairs = _in_order(project_id, run_id, stored)
     keys = await _keys(ledger, open_secret, project_id, run_id) if content else None
     if keys is None:
-        return [Taken(event, each, ()) for event, each in pairs]
+        return [Taken(event, each, {}, {}) for event, each in pairs]
     found: list[Taken] = []
+    opened: Opened = {}
     size = sum(len(each.record) for each in stored)
     for some in _chunks(pairs, OPENED_AT_ONCE):
-        wanted = {key for _, each in some for key in each.blob_keys.values()}
+        wanted = {key for _, each in some for key in each.blob_keys.values()} - opened.keys()
         sealed = await ledger.blobs(project_id, run_id, sorted(wanted))
         size += sum(map(len, sealed.values()))
         if size > bytes_max:
             raise ExportRefused(f"The run is larger than {bytes_max:,} bytes.")
-        found += [Taken(event, each, _parts(event, each, sealed, keys)) for event, each in some]
+        found += [_taken(event, each, sealed, opened, keys) for event, each in some]
     return found
 
 
@@ -115,23 +115,28 @@ def _decoded(stored: StoredEvent, place: int) -> Event:
         raise ExportRefused(f"An event near {place} cannot be read: {error}") from error
 
 
-def _parts(
-    event: Event, stored: StoredEvent, sealed: Mapping[str, bytes], keys: RunKeys
-) -> tuple[Part, ...]:
-    found = []
+def _taken(
+    event: Event, stored: StoredEvent, sealed: Mapping[str, bytes], opened: Opened, keys: RunKeys
+) -> Taken:
+    """The event with its parts. What is opened goes into `opened` as well: events repeat each
+    other's content, which is stored once."""
+    shown = {}
     for name, key in sorted(stored.blob_keys.items()):
-        data = sealed.get(key)
+        data = opened.get(key)
         if data is None:
-            continue
-        try:
-            opened = blobs.open_part(keys, event.project_id, event.run_id, key, data)
-        except SealBroken as error:
-            raise ExportRefused(f"{name} of event {event.seq} was changed.") from error
-        opening = sealing.opening(keys.secret, event.id, name)
-        if sealing.opened_commitment(opening, opened) != event.blobs.get(name):
+            if key not in sealed:
+                continue
+            try:
+                data = blobs.open_part(keys, event.project_id, event.run_id, key, sealed[key])
+            except SealBroken as error:
+                raise ExportRefused(f"{name} of event {event.seq} was changed.") from error
+            opened[key] = data
+        shown[name] = data
+    openings = sealing.openings(keys.secret, event.id, shown)
+    for name, committed in sealing.opened_commitments(openings, shown).items():
+        if committed != event.blobs.get(name):
             raise ExportRefused(f"{name} of event {event.seq} is not what was committed to.")
-        found.append(Part(name, opening, opened))
-    return tuple(found)
+    return Taken(event, stored, shown, openings)
 
 
 def _chunks(

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.audit import chain
-from gateway.audit.bundle.names import SCHEMA, VERSION
+from gateway.audit.bundle.names import RECEIPT, SCHEMA, SIGNATURE, VERSION
 from gateway.audit.signing.ed25519 import ALGORITHM
 from gateway.domain import canonical, content, projections
 from gateway.domain.events import DecisionBody, Event, ResultBody
@@ -24,9 +24,10 @@ from gateway.domain.projections import RunRow
 Json = dict[str, Any]
 # The content of an event by part, those parts that are shown.
 Shown = Mapping[str, bytes]
+NO_DIGESTS: Mapping[str, str] = {}
 
 
-class Told(Struct, frozen=True):
+class Told(Struct, frozen=True, gc=False):
     """An event and its hash, with the content that is shown of it."""
 
     event: Event
@@ -34,17 +35,19 @@ class Told(Struct, frozen=True):
     shown: Shown
 
 
-class _Known(Struct, frozen=True):
+class _Known(Struct, frozen=True, gc=False):
     """What is told, with the event's body read."""
 
     told: Told
+    event: Event
     body: Any
 
 
 def of_run(told: Sequence[Told], erased: Json | None = None) -> Json:
     """The receipt but for its files. `erased` is what the record says of an erasure."""
-    known = [_Known(each, projections.open_body(each.event)) for each in told]
-    first, last = told[0].event, told[-1].event
+    events = [each.event for each in told]
+    known = [_Known(each, each.event, projections.open_body(each.event)) for each in told]
+    first, last = events[0], events[-1]
     row = _row(known)
     return {
         "schema": SCHEMA,
@@ -55,9 +58,9 @@ def of_run(told: Sequence[Told], erased: Json | None = None) -> Json:
         "by": _by(known, row),
         "events": {
             "count": len(told),
-            "last_seq": max(each.event.seq for each in told),
-            "epochs": len({each.event.epoch for each in told}),
-            "types": dict(sorted(Counter(each.event.type for each in told).items())),
+            "last_seq": max([each.seq for each in events]),
+            "epochs": len({each.epoch for each in events}),
+            "types": _counted([each.type for each in events]),
         },
         "chain": {
             "algorithm": "sha256",
@@ -77,11 +80,21 @@ def of_run(told: Sequence[Told], erased: Json | None = None) -> Json:
     }
 
 
-def with_files(receipt: Json, files: Mapping[str, bytes], key_id: str | None) -> Json:
-    """The whole receipt. `files` are all others of the export; `key_id` is of what will sign."""
+def listing(files: Mapping[str, bytes], digests: Mapping[str, str] = NO_DIGESTS) -> Json:
+    """Digest and size of all files that a receipt lists: it cannot list itself, nor the signature
+    over it. `digests` are those that are known by name."""
+    return {
+        name: {"sha256": digests.get(name) or canonical.sha256(data), "bytes": len(data)}
+        for name, data in files.items()
+        if name not in (RECEIPT, SIGNATURE)
+    }
+
+
+def with_files(receipt: Json, listed: Json, key_id: str | None) -> Json:
+    """The whole receipt. `listed` are all other files; `key_id` is of what will sign."""
     return {
         **receipt,
-        "files": _digests(files),
+        "files": listed,
         "signature": {
             "algorithm": ALGORITHM,
             "state": "unsigned" if key_id is None else "signed",
@@ -114,7 +127,7 @@ def _row(known: Sequence[_Known]) -> RunRow:
     for each in known:
         if isinstance(each.body, DecisionBody):
             amounts[each.body.decision_id] = projections.counted_amount(each.body)
-        row = projections.run_after(row, each.told.event, each.body, amounts.get)
+        row = projections.run_after(row, each.event, each.body, amounts.get)
     assert row is not None
     return row
 
@@ -124,7 +137,7 @@ def _by(known: Sequence[_Known], row: RunRow) -> Json:
     return {
         "agent_id": row.agent_id,
         "user_id": row.user_id,
-        "actors": dict(sorted(Counter(each.told.event.actor for each in known).items())),
+        "actors": _counted([each.event.actor for each in known]),
         "policies": sorted({each.policy_digest for each in decisions}),
         "engines": sorted({f"{each.engine.name} {each.engine.version}" for each in decisions}),
     }
@@ -133,7 +146,7 @@ def _by(known: Sequence[_Known], row: RunRow) -> Json:
 def _what(known: Sequence[_Known]) -> Json:
     actions, verification, artifacts, models = [], [], [], []
     for each in known:
-        event = each.told.event
+        event = each.event
         if event.type == "decision":
             actions.append(_action(event, each.body))
         elif event.type == "result":
@@ -205,14 +218,12 @@ def _object(data: bytes | msgspec.Raw) -> Json:
     return found if isinstance(found, dict) else {}
 
 
+def _counted(names: list[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
+
+
 def _content(told: Sequence[Told], erased: Json | None) -> Json:
-    committed = sum(len(each.event.blobs) for each in told)
-    shown = sum(len(each.shown) for each in told)
+    committed = sum([len(each.event.blobs) for each in told])
+    shown = sum([len(each.shown) for each in told])
     found: Json = {"committed": committed, "shown": shown, "not_shown": committed - shown}
     return found if erased is None else {**found, "erased": erased}
-
-
-def _digests(files: Mapping[str, bytes]) -> Json:
-    return {
-        name: {"sha256": canonical.sha256(data), "bytes": len(data)} for name, data in files.items()
-    }
