@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -202,6 +203,34 @@ def test_a_repository_and_an_address_are_told_of_checkpoints(data, tmp_path):
 
     assert (first.code, away.code) == (0, 5), first.err
     assert log.stdout.decode().split("\n") == ["Checkpoint 4", ""]
+
+
+def test_an_event_and_the_growth_of_the_log_are_proved_by_files_of_their_own(data, tmp_path):
+    """A2, A3: with the public key alone, and not once anything in them was touched."""
+    made = checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    (tmp_path / "key.pem").write_text(made.out)
+    checkrein("audit", "checkpoint", "--witness", "seen", "--data", data, cwd=tmp_path)
+    (note,) = (tmp_path / "seen").iterdir()
+    proving = ("audit", "prove", "a run", "--data", data)
+    for more in (("--seq", "2", "--under", note, "--out", "two.json"), ("--out", "last.json")):
+        assert checkrein(*proving, *more, cwd=tmp_path).code == 0
+    absent = checkrein(*proving, "--seq", "9", cwd=tmp_path)
+    grew = checkrein("audit", "consistency", "3", note, "--data", data, "--json", cwd=tmp_path)
+    (tmp_path / "grew.json").write_text(json.dumps(grew.json["proof"]))
+
+    def verified(name: str) -> Done:
+        told = ("audit", "verify", name, "--public-key", "key.pem", "--json")
+        return checkrein(*told, cwd=tmp_path)
+
+    shown = [verified(name).json["proven"] for name in ("two.json", "last.json", "grew.json")]
+    assert [each["size"] for each in shown] == [4, 4, 4]
+    assert [each["seq"] for each in shown] == [2, 4, None]
+    assert [each["before"] for each in shown] == [None, None, 3]
+    assert (absent.code, grew.json["proven"]["origin"]) == (4, shown[0]["origin"])
+    text = (tmp_path / "two.json").read_text()
+    (tmp_path / "wrong.json").write_text(text.replace("allow", "block", 1))
+    wrong = verified("wrong.json")
+    assert (wrong.code, wrong.json["finding"]) == (1, "the proof does not lead to the root")
 
 
 def test_a_gateway_tells_its_witness_by_itself(data, tmp_path):
