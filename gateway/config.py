@@ -65,6 +65,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: debug, info, warning or error
     spool: the folder for decisions given while the journal is away; without one, `data`/spool
     spool_bytes: how much may wait there; beyond it checks are refused as without a spool
+    checkpoint_seconds: how often witnesses are told how each project's log stands; 0 is never
+    checkpoint_folder: a witness: a folder elsewhere that gets a file for each checkpoint
+    checkpoint_git: a witness: a folder in a Git repository that gets a commit for each checkpoint
+    checkpoint_webhook: a witness: an address that speaks C2SP's witness protocol
+    checkpoint_webhook_secret_file: a file whose bytes sign what that address is sent
     reexecute_openai_url: a model endpoint as OpenAI's, with /v1; without one it is not asked again
     reexecute_openai_key: its API key
     reexecute_anthropic_url: a model endpoint as Anthropic's, without /v1
@@ -98,6 +103,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     spool: str | None = None
     spool_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024
+    checkpoint_seconds: Annotated[float, Meta(ge=0)] = 300.0
+    checkpoint_folder: str | None = None
+    checkpoint_git: str | None = None
+    checkpoint_webhook: Annotated[str, Meta(pattern="^https?://")] | None = None
+    checkpoint_webhook_secret_file: str | None = None
     reexecute_openai_url: str | None = None
     reexecute_openai_key: str | None = None
     reexecute_anthropic_url: str | None = None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
@@ -147,6 +148,21 @@ class Metrics:
             registry=self.registry,
         )
         self.chain_ok.set(-1)
+        self.checkpoints = Counter(
+            "checkrein_checkpoints",
+            "Checkpoints that witnesses were told, by witness and outcome: pushed, failed, or"
+            " contradicted by what the witness saw before.",
+            ["witness", "outcome"],
+            registry=self.registry,
+        )
+        self.witnessed_seconds = Gauge(
+            "checkrein_witnessed_seconds",
+            "How long ago all witnesses had last seen the log of every project as it then was.",
+            registry=self.registry,
+        )
+        # Not a number before that; it goes on when nobody tells of it any more.
+        self._witnessed_at = float("nan")
+        self.witnessed_seconds.set_function(lambda: time.time() - self._witnessed_at)
         self.unreadable = Counter(
             "checkrein_unreadable_events",
             "Journal records that could not be read and were stored as unreadable.",
@@ -255,6 +271,14 @@ class Metrics:
         self.appended = self.step_seconds.labels("append").observe
         self._scores = [self.intent_scores.labels(str(bound)) for bound in SCORES]
         self._answers: dict[tuple[str, str, str], tuple[Series, Counter]] = {}
+
+    def witnessed(self, checkpoints: Mapping[str, int], at: float) -> None:
+        """Count what witnesses were told, by "witness outcome". `at` is when they had seen all,
+        0 before that, and -1 where another worker knows."""
+        for name, count in checkpoints.items():
+            self.checkpoints.labels(*name.split(" ")).inc(count)
+        if at:
+            self._witnessed_at = at if at > 0 else float("nan")
 
     def scored(self, score: float) -> None:
         """Count one assessment."""

@@ -11,11 +11,13 @@ from gateway.cli.answering import answering, data_option
 from gateway.cli.checkpoint import checkpoint
 from gateway.cli.failures import ABSENT, FOUND, USAGE, Failure
 from gateway.cli.folder import with_control
+from gateway.cli.proofs import consistency, prove, said_of
 from gateway.cli.screen import Screen
 from gateway.cli.settings import chosen
 
 if TYPE_CHECKING:
     from gateway.audit.bundle.findings import Checked
+    from gateway.audit.log.proof_file import Proven
     from gateway.audit.signing.keys import SigningKey, SigningKeys
     from gateway.wiring.stores import ControlStores
 
@@ -26,6 +28,8 @@ def audit() -> None:
 
 
 audit.add_command(checkpoint)
+audit.add_command(prove)
+audit.add_command(consistency)
 
 
 @audit.group(name="keys")
@@ -120,7 +124,7 @@ def revoke(screen: Screen, key: str, at: str, data: str | None) -> None:
 
 
 @audit.command()
-@click.argument("export", metavar="FOLDER_OR_ZIP", type=click.Path(path_type=Path))
+@click.argument("export", metavar="FOLDER_OR_FILE", type=click.Path(path_type=Path))
 @click.option(
     "--public-key",
     "public_key",
@@ -139,8 +143,12 @@ def revoke(screen: Screen, key: str, at: str, data: str | None) -> None:
 def verify(screen: Screen, export: Path, public_key: Path, artifacts: Path | None) -> int:
     """Verify an export offline: signature, hash chain, receipt and content. Exits with 1 if not.
 
+    A folder or a zip; or the file of one proof, as `audit prove` and `audit consistency` write it.
+
     Example: checkrein audit verify run.zip --public-key checkrein.pem
     """
+    if _is_proof(export):
+        return _tell_proven(screen, _proven(export, public_key))
     checked = _checked(export, public_key, artifacts)
     if screen.json:
         import msgspec
@@ -173,6 +181,53 @@ def _checked(export: Path, public_key: Path, artifacts: Path | None) -> Checked:
         raise Failure(str(error), "checkrein audit keys list --pem", USAGE) from error
     except ContainerRefused as error:
         raise Failure(str(error), "ask for the export again", FOUND) from error
+
+
+def _is_proof(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return False
+
+
+def _proven(path: Path, public_key: Path) -> Proven | str:
+    """What the proof shows, or why it shows nothing."""
+    from gateway.audit.log import proof_file
+    from gateway.audit.signing import ed25519
+
+    try:
+        given = public_key.read_bytes()
+        keys, since = ed25519.from_pem(given), ed25519.compromised(given)
+        with path.open("rb") as file:
+            data = file.read(proof_file.FILE_BYTES_MAX + 1)
+        if len(data) > proof_file.FILE_BYTES_MAX:
+            return "the proof is too long"
+        return proof_file.verify(data, keys, since)
+    except OSError as error:
+        text = f"{error.filename} cannot be read: {error.strerror}."
+        raise Failure(text, "name a file that is there", ABSENT) from error
+    except ed25519.KeyUnreadable as error:
+        raise Failure(str(error), "checkrein audit keys list --pem", USAGE) from error
+    except (proof_file.ProofWrong, proof_file.NoteBroken) as error:
+        return str(error)
+
+
+def _tell_proven(screen: Screen, proven: Proven | str) -> int:
+    if screen.json:
+        import msgspec
+
+        wrong = isinstance(proven, str)
+        said = {"finding": proven} if wrong else {"proven": msgspec.to_builtins(proven)}
+        screen.answer({"ok": not wrong, **said})
+    elif isinstance(proven, str):
+        screen.say(f"failed  {proven}.", "red")
+    else:
+        screen.say(f"ok  {said_of(proven)}.")
+        screen.say(f"    The log is {proven.origin}, signed by {', '.join(proven.signed_by)}.")
+        if proven.compromised_at:
+            screen.say(f"    Its key was compromised at {proven.compromised_at}.", "yellow")
+    return FOUND if isinstance(proven, str) else 0
 
 
 def _tell(screen: Screen, checked: Checked) -> None:

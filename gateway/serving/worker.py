@@ -29,7 +29,7 @@ def main() -> None:
 async def _work(settings: Settings) -> None:
     async with open_worker(settings) as worker:
         collect_seldom()
-        await record_until_told(worker.recorder, worker.auditor)
+        await record_until_told(worker.recorder, worker.auditor, witnessing=worker.witnessing)
 
 
 if __name__ == "__main__":

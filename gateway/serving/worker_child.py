@@ -24,6 +24,8 @@ class _Figures(Struct, frozen=True):
     unreadable: int = 0
     audited: int = 0
     broken: int = 0
+    checkpoints: dict[str, int] = {}
+    witnessed_at: float = 0.0
 
 
 class WorkerChild:
@@ -84,6 +86,7 @@ class WorkerChild:
             with contextlib.suppress(msgspec.MsgspecError):
                 figures = self._line.decode(line)
                 self._metrics.unreadable.inc(figures.unreadable)
+                self._metrics.witnessed(figures.checkpoints, figures.witnessed_at)
                 broken += figures.broken
                 if figures.audited:
                     self._metrics.chain_ok.set(0 if broken else 1)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from msgspec import Struct
 
 from gateway.api.metrics_server import metrics_app
@@ -48,7 +47,11 @@ async def work(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         collect_seldom()
         try:
             await record_until_told(
-                worker.recorder, worker.auditor, lambda: on_ready(Ready(url)), worker.grower
+                worker.recorder,
+                worker.auditor,
+                lambda: on_ready(Ready(url)),
+                worker.grower,
+                worker.witnessing,
             )
         finally:
             scraped.should_exit = True
@@ -61,9 +64,11 @@ async def _count(worker: Worker, metrics: Metrics) -> None:
     """What the worker did, as metrics."""
     said = Figures()
     while True:
-        now = msgspec.structs.replace(worker.recorder.figures)
-        metrics.unreadable.inc(now.unreadable - said.unreadable)
+        now = worker.recorder.figures.copy()
+        news = now.since(said)
+        metrics.unreadable.inc(news.unreadable)
         metrics.journal_oldest.set(max(0.0, now.lag_seconds))
+        metrics.witnessed(news.checkpoints, news.witnessed_at)
         if now.audited:
             metrics.chain_ok.set(0 if now.broken else 1)
         said = now

@@ -515,6 +515,10 @@ class Ledger(Protocol):
         """The project's log from place `after` on: hashes of its events in commit order."""
         ...
 
+    async def log_sizes(self) -> Mapping[str, int]:
+        """How many leaves the log of each project has. Of all projects, so only for a worker."""
+        ...
+
     async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
         """Where these hashes stand in the project's log, those that do."""
         ...

@@ -87,7 +87,7 @@ async def worker_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[W
         stack.push_async_callback(drain.close)
         ledger = await open_ledger(folder / "ledger.db")
         stack.push_async_callback(ledger.close)
-        yield WorkerStores(keyring=keyring, drain=drain, ledger=ledger)
+        yield WorkerStores(control=control, keyring=keyring, drain=drain, ledger=ledger)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -78,11 +79,13 @@ async def worker_stores(settings: Settings, ambient: Ambient) -> AsyncIterator[W
         drain = await open_drain(redis_url(settings), ambient)
         stack.push_async_callback(drain.close)
         yield WorkerStores(
+            control=record.control,
             keyring=record.keyring,
             drain=drain,
             ledger=record.ledger,
             maintain=record.ledger.maintain,
             grow=record.ledger.grow,
+            own_witnessing=partial(record.ledger.own_witnessing, ambient.new_id("wrk")),
             batch=BATCH,
             at_once=AT_ONCE,
             gathering_seconds=GATHERING_SECONDS,

@@ -29,15 +29,18 @@ class WorkerStores(Struct, frozen=True, kw_only=True):
 
     `maintain` makes room ahead in the ledger, where that is anybody's work; call it now and then.
     `grow` gives places in the projects' logs to what was recorded, where that is a step of its own.
+    `own_witnessing` says for so many seconds who of several workers tells witnesses; 0 ends that.
     `batch` is how many records it pays to claim at once, `at_once` how many to store in one go, and
     `gathering_seconds` how long it pays to let them gather under traffic.
     """
 
+    control: Control
     keyring: Keyring
     drain: Drain
     ledger: AuditedLedger
     maintain: Callable[[], Awaitable[object]] | None = None
     grow: Callable[[], Awaitable[int]] | None = None
+    own_witnessing: Callable[[float], Awaitable[bool]] | None = None
     batch: int = BATCH
     at_once: int = AT_ONCE
     gathering_seconds: float = 0.0

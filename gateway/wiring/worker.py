@@ -1,4 +1,4 @@
-"""A worker from its stores: what records, what verifies beside it, what makes room ahead."""
+"""A worker from its stores: what records, what verifies and tells witnesses beside it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from gateway.ambient import SystemAmbient
+from gateway.audit.signing.keys import PURPOSE, SigningKeys
 from gateway.config import Settings
 from gateway.wiring.backend import backend
+from gateway.wiring.witnesses import witnesses_of
 from gateway.worker.auditing import Auditor
 from gateway.worker.growing import Grower
 from gateway.worker.recorder import Recorder
+from gateway.worker.witnessing import Witnessing
 
 
 class Worker(Struct, frozen=True):
@@ -22,6 +25,7 @@ class Worker(Struct, frozen=True):
     auditor: Auditor
     maintain: Callable[[], Awaitable[object]] | None
     grower: Grower | None = None
+    witnessing: Witnessing | None = None
 
 
 @asynccontextmanager
@@ -41,4 +45,14 @@ async def open_worker(settings: Settings) -> AsyncIterator[Worker]:
         )
         auditor = Auditor(stores.ledger, secret, recorder.figures)
         grower = Grower(stores.grow) if stores.grow else None
-        yield Worker(recorder, auditor, stores.maintain, grower)
+        told = witnesses_of(settings, ambient)
+        witnessing = Witnessing(
+            ledger=stores.ledger,
+            signing=SigningKeys(stores.control, stores.keyring.derived(PURPOSE)),
+            witnesses=told,
+            figures=recorder.figures,
+            ambient=ambient,
+            interval_seconds=settings.checkpoint_seconds,
+            own=stores.own_witnessing,
+        )
+        yield Worker(recorder, auditor, stores.maintain, grower, witnessing if told else None)

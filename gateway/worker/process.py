@@ -26,6 +26,7 @@ from gateway.telemetry import logger
 from gateway.worker.auditing import Auditor
 from gateway.worker.growing import Grower
 from gateway.worker.recorder import Figures, Recorder
+from gateway.worker.witnessing import Witnessing
 
 REPORT_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
@@ -40,6 +41,7 @@ async def record_until_told(
     auditor: Auditor | None = None,
     on_ready: Callable[[], None] | None = None,
     grower: Grower | None = None,
+    witnessing: Witnessing | None = None,
 ) -> None:
     """Record, and verify beside it, until SIGTERM or the end of stdin.
 
@@ -58,7 +60,8 @@ async def record_until_told(
         on_ready()
     reports = _Reports(recorder)
     reporting = asyncio.create_task(reports.run())
-    beside = [asyncio.create_task(each.run(stop)) for each in (auditor, grower) if each]
+    loops = (auditor, grower, witnessing)
+    beside = [asyncio.create_task(each.run(stop)) for each in loops if each]
     try:
         await recorder.run(stop)
         await recorder.drain(math.inf if orphaned.is_set() else DRAIN_SECONDS)
@@ -106,15 +109,8 @@ class _Reports:
     def write(self) -> None:
         if not self._wanted:
             return
-        now = msgspec.structs.replace(self._recorder.figures)
-        news = Figures(
-            recorded=now.recorded - self._said.recorded,
-            unreadable=now.unreadable - self._said.unreadable,
-            missing=now.missing - self._said.missing,
-            lag_seconds=now.lag_seconds,
-            audited=now.audited - self._said.audited,
-            broken=now.broken - self._said.broken,
-        )
+        now = self._recorder.figures.copy()
+        news = now.since(self._said)
         with contextlib.suppress(OSError):
             os.write(self._descriptor, msgspec.json.encode(news) + b"\n")
             self._said = now

@@ -15,7 +15,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gateway.ambient import Ambient
 from gateway.domain.blobs import RunKeys, run_keys
@@ -50,7 +51,9 @@ _log = logger("worker")
 class Figures(Struct):
     """What a worker has done since it began. `lag_seconds` is how old the last batch was.
 
-    `audited` counts verifications of runs, `broken` those that found something.
+    `audited` counts verifications of runs, `broken` those that found something. `checkpoints`
+    counts what witnesses were told, by witness and outcome; `witnessed_at` is when all of them
+    last had seen all there was, in seconds since 1970; 0 before that, -1 where others know.
     """
 
     recorded: int = 0
@@ -59,6 +62,26 @@ class Figures(Struct):
     lag_seconds: float = 0.0
     audited: int = 0
     broken: int = 0
+    checkpoints: dict[str, int] = field(default_factory=dict)
+    witnessed_at: float = 0.0
+
+    def since(self, said: Figures) -> Figures:
+        """What was done since then. Times are as they are now."""
+        done = self.checkpoints.items()
+        return Figures(
+            recorded=self.recorded - said.recorded,
+            unreadable=self.unreadable - said.unreadable,
+            missing=self.missing - said.missing,
+            lag_seconds=self.lag_seconds,
+            audited=self.audited - said.audited,
+            broken=self.broken - said.broken,
+            checkpoints={name: count - said.checkpoints.get(name, 0) for name, count in done},
+            witnessed_at=self.witnessed_at,
+        )
+
+    def copy(self) -> Figures:
+        """As they are now, while the others go on."""
+        return replace(self, checkpoints=dict(self.checkpoints))
 
 
 class _Known(Struct, frozen=True):

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.problems import CODES
 from gateway.assessing.asking import Trouble
+from gateway.audit.log.witnesses import Kind, Outcome
 from gateway.calibrating.report import HEADS
 from gateway.domain.verdicts import VERDICTS
 from gateway.replay.standing import Standing
@@ -30,7 +31,8 @@ WORDS: dict[str, set[str] | None] = {
     "figure": {"score", *HEADS},
     "truth": {"aligned", "misaligned"},
     "code": set(CODES),
-    "outcome": {"active", "refused"},
+    "outcome": {"active", "refused", *get_args(Outcome)},
+    "witness": set(get_args(Kind)),
     "standing": set(get_args(Standing)),
     "transport": {"sse", "websocket"},
     "why": {"left", "slow", "over", "stopping", "key_revoked", "key_expired", "failed"},

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.cli.commands import Done, checkrein, up
+from tests.servers.postgres import free_port
 
 CHARGE = {"action": {"tool": "files.read", "arguments": {"path": "canary-content-7731"}}}
 
@@ -200,6 +205,60 @@ def test_a_repository_and_an_address_are_told_of_checkpoints(data, tmp_path):
     assert log.stdout.decode().split("\n") == ["Checkpoint 4", ""]
 
 
+def test_an_event_and_the_growth_of_the_log_are_proved_by_files_of_their_own(data, tmp_path):
+    """A2, A3: with the public key alone, and not once anything in them was touched."""
+    made = checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    (tmp_path / "key.pem").write_text(made.out)
+    checkrein("audit", "checkpoint", "--witness", "seen", "--data", data, cwd=tmp_path)
+    (note,) = (tmp_path / "seen").iterdir()
+    proving = ("audit", "prove", "a run", "--data", data)
+    for more in (("--seq", "2", "--under", note, "--out", "two.json"), ("--out", "last.json")):
+        assert checkrein(*proving, *more, cwd=tmp_path).code == 0
+    absent = checkrein(*proving, "--seq", "9", cwd=tmp_path)
+    grew = checkrein("audit", "consistency", "3", note, "--data", data, "--json", cwd=tmp_path)
+    (tmp_path / "grew.json").write_text(json.dumps(grew.json["proof"]))
+
+    def verified(name: str) -> Done:
+        told = ("audit", "verify", name, "--public-key", "key.pem", "--json")
+        return checkrein(*told, cwd=tmp_path)
+
+    shown = [verified(name).json["proven"] for name in ("two.json", "last.json", "grew.json")]
+    assert [each["size"] for each in shown] == [4, 4, 4]
+    assert [each["seq"] for each in shown] == [2, 4, None]
+    assert [each["before"] for each in shown] == [None, None, 3]
+    assert (absent.code, grew.json["proven"]["origin"]) == (4, shown[0]["origin"])
+    text = (tmp_path / "two.json").read_text()
+    (tmp_path / "wrong.json").write_text(text.replace("allow", "block", 1))
+    wrong = verified("wrong.json")
+    assert (wrong.code, wrong.json["finding"]) == (1, "the proof does not lead to the root")
+
+
+def test_a_gateway_tells_its_witness_by_itself(data, tmp_path):
+    """A2: nobody has to ask for a checkpoint, and the metrics say how old the last one is."""
+    checkrein("audit", "keys", "create", "--data", data, cwd=tmp_path)
+    settings = {
+        "CHECKREIN_CHECKPOINT_FOLDER": str(tmp_path / "seen"),
+        "CHECKREIN_CHECKPOINT_SECONDS": "0.2",
+    }
+    port, key = free_port(), key_of(data, tmp_path)
+    running = up(data, "--metrics-port", str(port), environ=settings)
+    try:
+        assert running.check({**CHARGE, "run": {"id": "another run"}}, key).status_code == 200
+        metrics = _until(port, tmp_path / "seen", 6)
+    finally:
+        assert running.stop() == 0
+
+    project = next((tmp_path / "seen").iterdir())
+    told = ("audit", "checkpoint", "--witness", project, "--data", data, "--json")
+    assert checkrein(*told, cwd=tmp_path).json["size"] == 6
+    pushed = re.search(r'checkpoints_total\{outcome="pushed",witness="folder"\} (\S+)', metrics)
+    age = re.search(r"^checkrein_witnessed_seconds (\S+)", metrics, re.MULTILINE)
+    assert pushed is not None
+    assert float(pushed[1]) == 2
+    assert age is not None
+    assert 0 <= float(age[1]) < 60
+
+
 def test_events_that_are_not_those_of_the_log_are_found(data, tmp_path):
     """A rewritten chain beside an untouched log would leave the root as it was."""
     import sqlite3
@@ -234,6 +293,22 @@ def test_runs_are_written_as_a_table(data, tmp_path):
     assert (done.code, none.code) == (0, 0), done.err
     assert len((tmp_path / "all.csv").read_text().splitlines()) == 5
     assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+
+
+def key_of(data: Path, folder: Path) -> str:
+    made = checkrein("keys", "create", "--json", "--data", data, cwd=folder).json
+    key: str = made["api_key"]
+    return key
+
+
+def _until(port: int, folder: Path, size: int) -> str:
+    """The metrics when a checkpoint of this size is there, and was counted."""
+    for _ in range(600):
+        told = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+        if list(folder.glob(f"*/checkpoint-*{size}.txt")) and "} 2.0" in told:
+            return told
+        time.sleep(0.05)
+    raise AssertionError(list(folder.rglob("*")))
 
 
 def _secret(data: Path) -> bytes:

@@ -19,6 +19,7 @@ import pytest
 from gateway.audit.log import checkpoint, git_witness, merkle, webhook_witness
 from gateway.audit.log.checkpoint import Checkpoint, NoteBroken
 from gateway.audit.log.git_witness import WitnessAway
+from gateway.audit.signing.ed25519 import PublicKeys
 from tests.audit.exported import KEYS, SIGNER
 from tests.make import FixedAmbient
 
@@ -72,8 +73,9 @@ def test_a_folder_that_is_no_repository_is_no_witness(tmp_path: Path):
 class Witness:
     """Keeps the checkpoint it saw last, as C2SP's protocol says, and fails when it is told to."""
 
-    def __init__(self) -> None:
-        self.seen = Checkpoint(ORIGIN, 0, merkle.EMPTY)
+    def __init__(self, origin: str = ORIGIN, keys: PublicKeys = KEYS) -> None:
+        self.seen = Checkpoint(origin, 0, merkle.EMPTY)
+        self.keys = keys
         self.failures = 0
         self.calls = 0
 
@@ -88,7 +90,7 @@ class Witness:
             return 503, ""
         head, _, note = body.partition(b"\n\n")
         old, *lines = head.decode().split("\n")
-        given = checkpoint.read(note, ORIGIN, KEYS)
+        given = checkpoint.read(note, self.seen.origin, self.keys)
         if int(old.removeprefix("old ")) != self.seen.size:
             return 409, f"{self.seen.size}\n"
         proof = [base64.b64decode(line) for line in lines]

@@ -66,6 +66,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         *("intent label", "intent review"),
         *("runs export", "export", "audit verify", "audit keys create"),
         *("audit keys rotate", "audit keys list", "audit checkpoint"),
+        *("audit prove", "audit consistency"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
     }
 

@@ -21,7 +21,7 @@ from gateway.storage.embedded import (
 
 FOLDER = Path(embedded.__file__).parent
 # Verification looks at every run of every project; the end of the feed is that of the file.
-ACROSS_PROJECTS = {"ALL_RUNS", "END"}
+ACROSS_PROJECTS = {"ALL_RUNS", "END", "SIZES"}
 READING_AND_WRITING = [
     ledger_across,
     ledger_feed,

@@ -27,6 +27,17 @@ def seen(folder: Path, origin: str, keys: PublicKeys) -> list[Checkpoint]:
     return found
 
 
+def newest(folder: Path, origin: str, keys: PublicKeys) -> Checkpoint | None:
+    """The largest checkpoint of the folder, None where there is none. Raises NoteBroken."""
+    path = max(folder.glob(PATTERN), default=None)
+    if path is None:
+        return None
+    try:
+        return checkpoint.read(path.read_bytes(), origin, keys)
+    except NoteBroken as error:
+        raise NoteBroken(f"{path.name}: {error}") from error
+
+
 def push(folder: Path, note: bytes, size: int) -> Path:
     """Write a checkpoint, durable when this returns; one of the same size that is there stays.
 

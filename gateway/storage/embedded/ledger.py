@@ -203,6 +203,9 @@ class EmbeddedLedger:
         """The hashes of a project's events in commit order: the leaves of its Merkle tree."""
         return await self._readers.read(ledger_reads.leaves, project_id, after, limit)
 
+    async def log_sizes(self) -> Mapping[str, int]:
+        return await self._readers.read(ledger_reads.log_sizes)
+
     async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
         """Where these hashes stand in the log, those that do."""
         return await self._readers.read(ledger_reads.places, project_id, hashes)

@@ -50,6 +50,17 @@ ALL_RUNS = """
 """
 PLACES = "SELECT hash, place FROM leaf WHERE project_id = ? AND hash IN ({marks})"
 LEAVES = "SELECT hash FROM leaf WHERE project_id = ? AND place >= ? ORDER BY place LIMIT ?"
+# From project to project by the key: there are far fewer of them than leaves.
+SIZES = """
+    WITH RECURSIVE project (id) AS (
+        SELECT min(project_id) FROM leaf
+        UNION ALL
+        SELECT (SELECT min(project_id) FROM leaf WHERE project_id > project.id)
+        FROM project WHERE id IS NOT NULL
+    )
+    SELECT id, (SELECT max(place) + 1 FROM leaf WHERE project_id = id)
+    FROM project WHERE id IS NOT NULL
+"""
 # Hashes that are in the log alone, and those of events alone; one statement sees one moment.
 STRAYS = """
     SELECT (SELECT count(*) FROM (SELECT hash FROM leaf WHERE project_id = ?1
@@ -149,6 +160,11 @@ def all_runs(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 def leaves(connection: sqlite3.Connection, project_id: str, after: int, limit: int) -> list[bytes]:
     """The hashes of a project's events in commit order, from place `after` on."""
     return [bytes(digest) for (digest,) in connection.execute(LEAVES, (project_id, after, limit))]
+
+
+def log_sizes(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many leaves the log of each project has."""
+    return dict(connection.execute(SIZES).fetchall())
 
 
 def places(

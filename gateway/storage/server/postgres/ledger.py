@@ -200,6 +200,15 @@ class PostgresLedger:
         async with self._database.tenant(project_id) as connection:
             return await log.leaves(connection, project_id, after, limit)
 
+    async def log_sizes(self) -> Mapping[str, int]:
+        async with self._database.across() as connection:
+            return await log.sizes(connection)
+
+    async def own_witnessing(self, worker: str, seconds: float) -> bool:
+        """Ask to be the one worker who tells witnesses, for so long; 0 gives it up."""
+        async with self._database.across() as connection:
+            return await log.own_witnessing(connection, worker, seconds)
+
     async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
         """Where these hashes stand in the log, those that do."""
         async with self._database.tenant(project_id) as connection:

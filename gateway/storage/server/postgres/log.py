@@ -47,6 +47,26 @@ LEAVES = """
     ), 0)
     ORDER BY first
 """
+# From project to project by the index: there are far fewer of them than batches.
+SIZES = """
+    WITH RECURSIVE project (id) AS (
+        SELECT min(project_id) FROM checkrein.leaves
+        UNION ALL
+        SELECT (SELECT min(l.project_id) FROM checkrein.leaves AS l WHERE l.project_id > project.id)
+        FROM project WHERE id IS NOT NULL
+    )
+    SELECT id, last.size FROM project, LATERAL (
+        SELECT l.first + l.count AS size FROM checkrein.leaves AS l
+        WHERE l.project_id = id AND l.first IS NOT NULL ORDER BY l.first DESC LIMIT 1
+    ) AS last
+"""
+# One row, and the lock of a statement: whoever comes first has it until its time is over.
+OWN = """
+    INSERT INTO checkrein.witnessing AS w (worker, until)
+    VALUES ($1, now() + make_interval(secs => $2))
+    ON CONFLICT (sole) DO UPDATE SET worker = excluded.worker, until = excluded.until
+    WHERE w.worker = excluded.worker OR w.until <= now()
+"""
 EACH = """
     SELECT l.first + n AS place, substr(l.hashes, 1 + 32 * n, 32) AS hash
     FROM checkrein.leaves AS l, generate_series(0, l.count - 1) AS n
@@ -91,6 +111,17 @@ async def leaves(connection: Connection, project_id: str, after: int, limit: int
             for at in range(skipped * HASH_BYTES, len(row["hashes"]), HASH_BYTES)
         ]
     return found[:limit]
+
+
+async def sizes(connection: Connection) -> dict[str, int]:
+    """How many leaves have a place in the log of each project."""
+    return {row[0]: row[1] for row in await connection.fetch(SIZES)}
+
+
+async def own_witnessing(connection: Connection, worker: str, seconds: float) -> bool:
+    """Whether this worker is now the one who tells witnesses, for so long."""
+    done: str = await connection.execute(OWN, worker, seconds)
+    return done == "INSERT 0 1"
 
 
 async def places(

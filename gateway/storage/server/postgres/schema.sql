@@ -585,6 +585,15 @@ ALTER TABLE ONLY checkrein.run_secret FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE checkrein.run_secret OWNER TO checkrein_owner;
 
+CREATE TABLE checkrein.witnessing (
+    sole boolean DEFAULT true NOT NULL,
+    worker text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    CONSTRAINT witnessing_sole_check CHECK (sole)
+);
+
+ALTER TABLE checkrein.witnessing OWNER TO checkrein_owner;
+
 CREATE TABLE checkrein.wrapped_key (
     project_id text NOT NULL COLLATE pg_catalog."C",
     subject bytea NOT NULL,
@@ -664,6 +673,9 @@ ALTER TABLE ONLY checkrein.run
 
 ALTER TABLE ONLY checkrein.run_secret
     ADD CONSTRAINT run_secret_pkey PRIMARY KEY (project_id, run_id);
+
+ALTER TABLE ONLY checkrein.witnessing
+    ADD CONSTRAINT witnessing_pkey PRIMARY KEY (sole);
 
 ALTER TABLE ONLY checkrein.wrapped_key
     ADD CONSTRAINT wrapped_key_pkey PRIMARY KEY (project_id, subject);
@@ -1024,6 +1036,12 @@ GRANT SELECT,INSERT ON TABLE checkrein.run_fact TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.run_secret TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.run_secret TO checkrein_worker;
+
+GRANT SELECT ON TABLE checkrein.witnessing TO checkrein_worker;
+
+GRANT INSERT(worker),UPDATE(worker) ON TABLE checkrein.witnessing TO checkrein_worker;
+
+GRANT INSERT(until),UPDATE(until) ON TABLE checkrein.witnessing TO checkrein_worker;
 
 GRANT SELECT,INSERT ON TABLE checkrein.wrapped_key TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.wrapped_key TO checkrein_worker;
