@@ -257,7 +257,7 @@ def _delegated(said: Words, value: Any, chance: random.Random, **more: Any) -> S
 def _delegation(said: Words, value: Any, chance: random.Random) -> tuple[str, dict[str, Any]]:
     tool = chance.choice(DELEGATES)
     task = said.ask(value)
-    given = {"agent": "worker", "task": task}
+    given: dict[str, Any] = {"agent": "worker", "task": task}
     if chance.random() < 0.4:
         given = {"agent": "worker", "input": {"instruction": task, "context": "see above"}}
     return tool, given
