@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
@@ -12,8 +13,11 @@ from gateway.cli.record import mention, record
 from gateway.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from gateway.cli.record import Document, Record
     from gateway.replay.lineage.explanation import Explanation, Finding, Step
+    from gateway.replay.lineage.sources import Case
 
+PARENT_FRAMES_MAX: Final = 5_000
 COLUMNS = ("", "station", "frame", "has", "evidence")
 
 
@@ -43,7 +47,8 @@ def explain(
 
     source = record(data)
     mention(screen, source)
-    run_id = source.run(run)["run_id"]
+    row = source.run(run)
+    run_id = row["run_id"]
     trail = Trail(action)
     for frame in source.frames(run_id):
         trail.add(msgspec.convert(frame, ReplayFrame))
@@ -51,6 +56,7 @@ def explain(
     if case is None:
         what = f"no decision about {action}" if action else "no decision"
         raise Failure(f"The run {run} has {what}.", f"checkrein replay {run}", ABSENT)
+    case = _with_parents(source, row, case)
     try:
         found = tracing.explain(run_id, case, pointer)
     except UnknownPointer as unknown:
@@ -59,6 +65,29 @@ def explain(
         screen.answer(msgspec.to_builtins(found))
         return
     _show(screen, found)
+
+
+def _with_parents(source: Record, row: Document, case: Case) -> Case:
+    """The call with the runs above it, as far as they can be read."""
+    import msgspec
+
+    from gateway.replay.frames import ReplayFrame
+    from gateway.replay.lineage.passing import Ancestry
+
+    above = Ancestry(case, row)
+    while (wanted := above.wanted) is not None:
+        try:
+            row = source.run(wanted)
+        except Failure as failure:
+            if failure.code != ABSENT:
+                raise
+            above.absent()
+            break
+        passing = above.passing(row)
+        for frame in islice(source.frames(wanted), PARENT_FRAMES_MAX):
+            passing.add(msgspec.convert(frame, ReplayFrame))
+        above.took(passing, row)
+    return above.case()
 
 
 def _show(screen: Screen, found: Explanation) -> None:
@@ -89,6 +118,7 @@ def _row(step: Step, flip: Step | None) -> tuple[str, ...]:
     here = flip is not None and (step.seq, step.part) == (flip.seq, flip.part)
     trust = "" if step.trusted else ", not trusted"
     name = f"{step.name}{trust}: " if step.name else ""
+    name = f"run {step.run_id}, {name}" if step.run_id else name
     has = "" if step.says == "silent" else _shown(step.value)
     return (">>" if here else "", step.station, f"{step.seq}", has, f"{name}{step.quote}")
 

@@ -6,14 +6,20 @@ import asyncio
 from typing import Final
 
 from gateway.replay.lineage.explanation import Explanation
+from gateway.replay.lineage.passing import Ancestry
+from gateway.replay.lineage.sources import Case
 from gateway.replay.lineage.tracing import explain
 from gateway.replay.lineage.trail import Trail
-from gateway.replay.opening import OpenSecret
+from gateway.replay.opening import OpenSecret, read_event
 from gateway.replay.walking import walk
 from gateway.storage.ports import Ledger
 
 # A run that is longer is explained from its last frames, and the answer says so.
 FRAMES_MAX: Final = 5_000
+# Of each run above, so many frames before the call, and so many behind it: a hand-off may be
+# recorded late.
+PARENT_FRAMES_MAX: Final = 2_000
+LATER_MAX: Final = 100
 
 
 async def explained(
@@ -32,4 +38,42 @@ async def explained(
     case = trail.case()
     if case is None:
         return None
-    return await asyncio.to_thread(explain, run_id, case, pointer)
+    traced = await _with_parents(ledger, open_secret, project_id, run_id, case)
+    return await asyncio.to_thread(explain, run_id, traced, pointer)
+
+
+async def _with_parents(
+    ledger: Ledger, open_secret: OpenSecret, project_id: str, run_id: str, case: Case
+) -> Case:
+    """The call with the runs of this project that passed its work on."""
+    row = await ledger.run(project_id, run_id)
+    if row is None:
+        return case
+    above = Ancestry(case, row)
+    while (wanted := above.wanted) is not None:
+        row = await ledger.run(project_id, wanted)
+        if row is None:
+            above.absent()
+            break
+        last = await _last_before(ledger, project_id, wanted, above.until)
+        after = max(0, last - PARENT_FRAMES_MAX)
+        passing = above.passing(row, after)
+        async for frame in walk(ledger, open_secret, project_id, wanted, after):
+            if frame.seq > last + LATER_MAX:
+                break
+            passing.add(frame)
+        above.took(passing, row)
+    return above.case()
+
+
+async def _last_before(ledger: Ledger, project_id: str, run_id: str, until: str) -> int:
+    """The last seq of a run that was recorded by then: what came later has passed nothing on."""
+    low, high = 0, await ledger.last_seq(project_id, run_id)
+    while low < high:
+        middle = (low + high) // 2
+        found = await ledger.events(project_id, run_id, middle, 1)
+        if found and read_event(found[0]).recorded_at <= until:
+            low = max(middle + 1, read_event(found[0]).seq)
+        else:
+            high = middle
+    return low

@@ -35,6 +35,7 @@ class Step(Struct, frozen=True):
     """One station on the way of a value. `part` is a JSON Pointer into the content of frame `seq`.
 
     `says`: whether it has the call's value (`agrees`), another one (`departs`), or none.
+    `run_id` is the run above that has the frame, null for the call's own.
     """
 
     station: Station
@@ -45,6 +46,7 @@ class Step(Struct, frozen=True):
     quote: str
     name: str | None = None
     trusted: bool = True
+    run_id: str | None = None
 
 
 class Finding(Struct, frozen=True):
@@ -112,6 +114,7 @@ def missing_of(case: Case) -> tuple[str, ...]:
         told.append(f"the first {case.unread:,} frames of the run: it is too long to be read whole")
     if case.unread_content:
         told.append(f"{case.unread_content} older retrieved contents: there are too many")
+    told += case.lost
     if case.gone:
         told.append(f"content that was erased or changed: {quoted(', '.join(case.gone))}")
     return tuple(told)

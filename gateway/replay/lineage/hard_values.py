@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.intent.v1.text import prepare, stem
-from gateway.intent.v1.values import Value, same
+from gateway.intent.v1.values import Value, number_in, same
 from gateway.intent.v1.values_numbers import CURRENCIES
 from gateway.intent.v1.values_words import key_words, plain, words
 from gateway.replay.lineage.arguments import SILENT, Argument, Reading, Says
@@ -25,9 +25,17 @@ _COUNTS: Final = frozenset({"quantity", "qty", "count", "number", "units", "piec
 _BOUND: Final = re.compile(
     r"\b(?:at (?:most|least)|up to|no (?:more|less|fewer) than|(?:max|min)(?:imum)?(?: of)?|under|"
     r"over|below|above|less than|more than|within|between|limit(?:ed)?(?: of| to)?|"
-    r"not exceed(?:ing)?)\W*$",
+    r"not exceed(?:ing)?|approximately|approx|about|around|roughly|circa|nearly|almost)\W*$",
     re.IGNORECASE,
 )
+# A day that is named to be counted from: `today is 2026-11-27`.
+_TODAY: Final = re.compile(
+    r"\b(?:today|now|current date|date today|as of)(?:'s date)?(?: (?:is|being|was))?"
+    r"(?: \w{3,9}day)?[\s,:(]*$",
+    re.IGNORECASE,
+)
+_NUMBER: Final = re.compile(r"[-+]?\d[\d,]{0,20}(?:\.\d{1,12})?(?=\s?[a-zA-Z])")
+_POWERS: Final = frozenset({10, 100, 1000})
 _COUNTED: Final = re.compile(r"\s(?!(?:and|or|to|of|for|in|on|at|by|from|is|as)\b)[a-z]{3}")
 
 
@@ -63,9 +71,17 @@ def value_reading(argument: Argument, text: str) -> Reading:
         if not is_of_another(argument, v) and not _is_bound(argument, text, v)
     ]
     for relation, value in free:
-        if relation in _APART and (_is_money(argument) or _beside(argument, text, value)):
+        if relation in _APART and (
+            _is_sum(argument, relation, value) or _beside(argument, text, value)
+        ):
             return _valued("departs", _written(value), relation, text, value)
-    told = [v for _, v in free if _in_place(argument, text, v)]
+    told = [
+        v
+        for _, v in free
+        if _in_place(argument, text, v)
+        and not _is_todays(text, v)
+        and not _only_has_a_unit(argument, v)
+    ]
     if told:
         relation = _relation(argument, told[0])
         return _valued("departs", _written(told[0]), relation, text, told[0])
@@ -122,8 +138,35 @@ def _relation(argument: Argument, value: Value) -> str:
     return same(value.text.strip(), argument.value, key=argument.key, schema=argument.field.schema)
 
 
-def _is_money(argument: Argument) -> bool:
-    return argument.kind == "amount"
+def _is_sum(argument: Argument, relation: str, value: Value) -> bool:
+    """Whether a number of a text is an amount's own, written otherwise: a bare one only with the
+    other sign, or with its point elsewhere."""
+    if argument.kind != "amount":
+        return False
+    return value.kind in ("money", "percent") or relation == "sign" or _is_shifted(argument, value)
+
+
+def _is_shifted(argument: Argument, value: Value) -> bool:
+    one, other = number_in(argument.value), number_in(value.text)
+    if not one or not other:
+        return False
+    return max(abs(one), abs(other)) / min(abs(one), abs(other)) in _POWERS
+
+
+def _is_todays(text: str, value: Value) -> bool:
+    """Whether it is the day on which one speaks, which is none that is asked for."""
+    if value.kind != "date":
+        return False
+    return bool(_TODAY.search(plain(text)[max(0, value.start - 40) : value.start]))
+
+
+def _only_has_a_unit(argument: Argument, value: Value) -> bool:
+    """Whether it is the very number with a unit, which the argument's name leaves open."""
+    mine = {form.partition(":")[0] for form in argument.spelled} - _BASELESS
+    written = _NUMBER.match(value.text)
+    if mine or value.kind not in ("quantity", "number") or written is None:
+        return False
+    return number_in(argument.value) == number_in(written.group())
 
 
 def _may_be(argument: Argument, value: Value) -> bool:
@@ -172,20 +215,16 @@ def _alike(one: str, other: str) -> bool:
 
 def _beside(argument: Argument, text: str, value: Value) -> bool:
     """Whether what the argument is called, or its unit, is said next to a number."""
-    keys = key_words(argument.key)
+    keys = key_words(argument.key.partition("_per_")[0])
     if keys & _COUNTS and value.kind == "number" and _counts_something(text, value):
         return True
     named = {stem(word) for word in keys if len(word) > 2}
     if named & set(_stems_around(text, value)):
         return True
-    bases = {form.partition(":")[0] for form in argument.spelled} - {
-        "num",
-        "minor",
-        "ratio",
-        "money",
-        "txt",
-    }
-    return bool(bases & {form.partition(":")[0] for form in value.forms})
+    bases = {form.partition(":")[0] for form in argument.spelled} - _BASELESS
+    return "_per_" not in argument.key and bool(
+        bases & {form.partition(":")[0] for form in value.forms}
+    )
 
 
 def _counts_something(text: str, value: Value) -> bool:

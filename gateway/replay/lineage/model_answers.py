@@ -37,6 +37,11 @@ def tool_calls(answer: Any) -> list[ToolCall]:
     return list(_calls(_opened(answer), (), None, [NODES]))
 
 
+def proposes(value: dict[str, Any]) -> bool:
+    """Whether an object of an answer is itself a call."""
+    return _call(value, (), None) is not None
+
+
 def same_tool(proposed: str, called: str) -> bool:
     """Whether two names are of one tool: providers allow no dots, and MCP hosts prefix a server."""
     left, right = (_NOT_NAME.sub("", name.lower()) for name in (proposed, called))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import msgspec
@@ -11,7 +10,9 @@ from msgspec import Struct
 from gateway.domain import pointers
 from gateway.replay.lineage.model_answers import ToolCall
 
-Station = Literal["request", "content", "plan", "model", "call", "policy"]
+Station = Literal[
+    "system", "request", "handoff", "content", "plan", "reasoning", "model", "call", "policy"
+]
 TEXT_CHARS: Final = 16_384
 _LINES_MAX: Final = 400
 
@@ -20,7 +21,8 @@ class Source(Struct, frozen=True):
     """Something that was said before the call, and where the record has it.
 
     `part` is a JSON Pointer into the content of frame `seq`. Structured sources have `arguments`.
-    `name` is what the content was called; `trusted` what its sender said of it.
+    `name` is what the content was called; `trusted` what its sender said of it. `run_id` is the run
+    above that has it, None for the call's own.
     """
 
     station: Station
@@ -31,6 +33,18 @@ class Source(Struct, frozen=True):
     tool: str | None = None
     name: str | None = None
     trusted: bool = True
+    run_id: str | None = None
+
+
+class Passed(Struct, frozen=True):
+    """Work that was passed on: in a run above, or from one agent to another in the same run.
+
+    `case` is what was known when it was; its call is the one that passed it on, and `words` are
+    what that said. Without `words` it is not known what was said.
+    """
+
+    case: Case
+    words: Source | None
 
 
 class Case(Struct, frozen=True):
@@ -40,6 +54,8 @@ class Case(Struct, frozen=True):
     `gone` names content that was erased or changed. `stale`: the plan is for a tool that had been
     called already, so it says nothing of this call. `unread` frames and `unread_content` were
     left out, because there were too many. `capture` says how far each boundary was watched.
+    `reasoning` is what the model said before the call. `handed` are the hand-offs of this run,
+    `above` the runs that passed the work on, the nearest first; of which `lost` are not to be had.
     """
 
     decision_id: str
@@ -63,6 +79,13 @@ class Case(Struct, frozen=True):
     unread: int = 0
     unread_content: int = 0
     capture: dict[str, str] = {}
+    system: tuple[Source, ...] = ()
+    reasoning: tuple[Source, ...] = ()
+    handed: tuple[Passed, ...] = ()
+    above: tuple[Passed, ...] = ()
+    lost: tuple[str, ...] = ()
+    recorded_at: str = ""
+    run_id: str | None = None
 
 
 def place_of(source: Source) -> tuple[int, str]:
@@ -95,34 +118,3 @@ def text_of(observed: dict[str, Any], name: str) -> str:
 def proposed(seq: int, call: ToolCall) -> Source:
     part = "/observation/answer" + pointers.write(call.steps)
     return Source("model", seq, part, None, call.arguments, call.name)
-
-
-def told_to(seq: int, observed: dict[str, Any]) -> Iterator[Source]:
-    """The last words of the user, and the tool outputs, that a model was given."""
-    messages = observed.get("messages")
-    user: Source | None = None
-    for place, message in enumerate(messages if isinstance(messages, list) else ()):
-        if not isinstance(message, dict):
-            continue
-        part = f"/observation/messages/{place}/content"
-        blocks = message.get("content")
-        if message.get("role") in ("tool", "function"):
-            yield Source("content", seq, part, spelled(blocks), name="tool output", trusted=False)
-        elif isinstance(blocks, str):
-            user = Source("request", seq, part, blocks[:TEXT_CHARS]) if _is_user(message) else user
-        for at, block in enumerate(blocks if isinstance(blocks, list) else ()):
-            if not isinstance(block, dict):
-                continue
-            inside = f"{part}/{at}"
-            if block.get("type") == "tool_result":
-                text = spelled(block.get("content"))
-                name = "tool output"
-                yield Source("content", seq, f"{inside}/content", text, name=name, trusted=False)
-            elif isinstance(block.get("text"), str) and _is_user(message):
-                user = Source("request", seq, f"{inside}/text", block["text"][:TEXT_CHARS])
-    if user is not None:
-        yield user
-
-
-def _is_user(message: dict[str, Any]) -> bool:
-    return message.get("role") == "user"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from gateway.replay.lineage.sources import Source
 from gateway.replay.quoting import around, quoted, value_shown
 
 CONTENT_SHOWN: Final = 4
+STEPS_MAX: Final = 48
 _CAUSES_MEAN: Final[dict[str, str]] = {
     "injected_instruction": "an instruction in retrieved content asks for it",
     "plan_against_request": "the plan does not say what the request says",
@@ -76,7 +78,10 @@ def _why(
         told += f" where {_said(expected)} was meant"
     if unsaid:
         told += ", which nothing that was recorded before says"
-    where = f" (frame {flip.seq}, {flip.station})" if flip is not None else ""
+    where = ""
+    if flip is not None:
+        run = f" of run {flip.run_id}" if flip.run_id else ""
+        where = f" (frame {flip.seq}{run}, {flip.station})"
     return f"{quoted(told)}: {_CAUSES_MEAN[cause]}{where}."
 
 
@@ -85,15 +90,31 @@ def _said(value: Any) -> str:
     return str(shown).lower() if isinstance(shown, bool) else str(shown)
 
 
-def _path(heard: Heard) -> tuple[Step, ...]:
+def found_above(found: Finding, below: Sequence[Heard]) -> Finding:
+    """A finding of a run above, with the way from there; `below` begins with the nearest to it."""
+    steps = [step for heard in below for step in _path(heard, from_above=False)]
+    run = found.flip.run_id if found.flip else None
+    missing = tuple(f"in the run {run}: {each}" for each in found.missing) if run else found.missing
+    return replace(found, path=(*found.path, *steps)[:STEPS_MAX], missing=missing)
+
+
+def _path(heard: Heard, *, from_above: bool = True) -> tuple[Step, ...]:
     """The stations in causal order; of content only what speaks of the value."""
-    steps = [step_of(*heard.request)] if heard.request[0] else []
+    steps = [step_of(*each) for each in heard.known[:CONTENT_SHOWN]] if from_above else []
+    if from_above and heard.passed[0] is not None:
+        steps.append(step_of(*heard.passed))
+    steps += [step_of(*each) for each in heard.system if each[1].says != "silent"]
+    steps += [step_of(*heard.request)] if heard.request[0] else []
     told = [(source, said) for source, said in heard.content if said.says != "silent"]
     told.sort(key=lambda each: (each[1].says != "agrees", each[0].seq))
     steps += sorted(
         (step_of(source, said) for source, said in told[:CONTENT_SHOWN]), key=lambda step: step.seq
     )
-    steps += [step_of(*each) for each in (heard.plan, heard.model) if each[0] is not None]
+    handed = [(each.words, said) for each, said in heard.handed if said.says != "silent"]
+    steps += [step_of(*each) for each in handed]
+    steps += [step_of(*each) for each in (heard.plan,) if each[0] is not None]
+    steps += [step_of(*each) for each in heard.reasoning if each[1].says != "silent"]
+    steps += [step_of(*each) for each in (heard.model,) if each[0] is not None]
     steps.append(call_step(heard))
     changed = _changed_step(heard)
     return (*steps, changed) if changed else tuple(steps)
@@ -113,6 +134,7 @@ def step_of(source: Source | None, said: Reading) -> Step:
         quote=quote,
         name=quoted(source.name, 120) if source.name else None,
         trusted=source.trusted,
+        run_id=source.run_id,
     )
 
 
@@ -121,6 +143,9 @@ def with_quote(step: Step, quote: str) -> Step:
 
 
 def call_step(heard: Heard) -> Step:
+    """The call, or the words that stand in its place."""
+    if heard.spoken[0] is not None:
+        return step_of(*heard.spoken)
     part = f"/frame{heard.argument.pointer}"
     value = value_shown(heard.argument.value)
     return Step("call", heard.case.seq, part, "agrees", value, "")

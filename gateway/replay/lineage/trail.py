@@ -9,21 +9,21 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.replay.breaking import Breaking
 from gateway.replay.frames import ReplayFrame
-from gateway.replay.lineage.model_answers import ToolCall, same_tool, tool_calls
+from gateway.replay.lineage.answers import Answer, Answers
+from gateway.replay.lineage.model_answers import same_tool
+from gateway.replay.lineage.model_words import thought
 from gateway.replay.lineage.sources import (
     TEXT_CHARS,
     Case,
+    Passed,
     Source,
     place_of,
-    proposed,
     spelled,
     text_of,
-    told_to,
 )
 from gateway.replay.record.capture import Capture
 
@@ -32,17 +32,10 @@ FIRSTS_MAX: Final = 512
 # So many contents, the newest, are looked at for one call: what is read is bounded.
 CONTENT_MAX: Final = 64
 CONTENT_CHARS: Final = 131_072
+HANDED_MAX: Final = 8
+HANDOFF: Final = "handoff"
 _CASES_MAX: Final = 5_000
 _USER: Final = ("message", "user")
-
-
-class _Answer(Struct, frozen=True):
-    """A recorded model call: what it proposed, and what it was told."""
-
-    seq: int
-    calls: tuple[ToolCall, ...]
-    asked: tuple[Source, ...]
-    key: str | None = None
 
 
 class Trail:
@@ -61,8 +54,8 @@ class Trail:
         self._asked: Source | None = None
         self._planned: Source | None = None
         self._first: dict[str, tuple[int, str]] = {}
-        self._answers: list[_Answer] = []
-        self._taken: dict[tuple[int, str], int] = {}
+        self._answers = Answers()
+        self._handed: list[Passed] = []
         self._gone: list[str] = []
         self._cases: dict[str, Case] = {}
         self._tools: dict[str, str] = {}
@@ -70,6 +63,7 @@ class Trail:
         self._breaking = Breaking()
         self._capture = Capture()
         self._last: str | None = None
+        self._newest: ReplayFrame | None = None
 
     def add(self, frame: ReplayFrame) -> None:
         """The next frame of the run."""
@@ -77,6 +71,7 @@ class Trail:
         self._gone += gone[: GONE_MAX - len(self._gone)]
         self._breaking.add(frame)
         self._capture.add(frame)
+        self._newest = frame
         seen = frame.content.get("observation")
         observed = seen if isinstance(seen, dict) else {}
         if frame.type == "decision":
@@ -91,6 +86,8 @@ class Trail:
             self._see(frame.seq, "/observation", {**frame.body, **observed})
         elif frame.type == "model_call":
             self._answered(frame, observed)
+        elif frame.type == "handoff":
+            self._handed_on(frame, observed)
 
     def case(self) -> Case | None:
         """The call that was asked for; of several decisions about it the last."""
@@ -98,6 +95,18 @@ class Trail:
         wanted = self._action or (broken[1] if broken else self._last)
         case = None if wanted is None else self._cases.get(wanted)
         return None if case is None else replace(case, capture=dict(self._capture.states()))
+
+    def case_of(self, action_id: str) -> Case | None:
+        return self._cases.get(action_id)
+
+    @property
+    def handed(self) -> Passed | None:
+        """The last hand-off."""
+        return self._handed[-1] if self._handed else None
+
+    def known(self) -> Case | None:
+        """Everything that was known at the last frame, without a call."""
+        return None if self._newest is None else self._known(self._newest, None, None, {})
 
     def _see(self, seq: int, part: str, item: dict[str, Any]) -> None:
         text, name = item.get("text"), item.get("source") or item.get("id")
@@ -129,22 +138,19 @@ class Trail:
         self._hold(Source("content", frame.seq, "/output", text, None, None, named, False))
 
     def _answered(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
-        asked = tuple(told_to(frame.seq, observed))
-        if not any(source.station == "request" for source in asked):
-            asked += self._asked_before(frame.body.get("continues"))
-        calls = tuple(tool_calls(observed.get("answer")))
-        answer = _Answer(frame.seq, calls, asked, frame.body.get("key"))
-        self._answers = [*self._answers[-255:], answer]
-        for source in asked:
-            if source.station == "content":
-                self._hold(source)
+        for source in self._answers.add(frame, observed).told("content"):
+            self._hold(source)
 
-    def _asked_before(self, continues: Any) -> tuple[Source, ...]:
-        """The user's words of the call that this one goes on from: they are not told again."""
-        key = continues.get("key") if isinstance(continues, dict) else None
-        earlier = next((each for each in self._answers if key and each.key == key), None)
-        asked = earlier.asked if earlier else ()
-        return tuple(source for source in asked if source.station == "request")
+    def _handed_on(self, frame: ReplayFrame, observed: dict[str, Any]) -> None:
+        """A hand-off is kept with all that was known when it was made."""
+        text = text_of(observed, "reason")
+        name = f"to {frame.body.get('to_agent')}"
+        words = Source("handoff", frame.seq, "/observation/reason", text, name=name)
+        answer, model = self._answers.of("", None, again=True)
+        case = replace(
+            self._known(frame, answer, model, {}), tool=HANDOFF, arguments={"reason": text}
+        )
+        self._handed = [*self._handed[1 - HANDED_MAX :], Passed(case, words if text else None)]
 
     def _decided(self, frame: ReplayFrame) -> None:
         seen = frame.content.get("frame")
@@ -155,12 +161,11 @@ class Trail:
             self._take_in(frame.seq, seen)
         decision = frame.content.get("decision")
         changed = decision.get("arguments") if isinstance(decision, dict) else None
-        asked, model = self._answer_for(tool, body.get("call_id"), id_)
-        request = self._asked or next((s for s in asked if s.station == "request"), None)
-        case = Case(
+        answer, model = self._answers.of(tool, body.get("call_id"), again=id_ in self._tools)
+        case = replace(
+            self._known(frame, answer, model, seen if isinstance(seen, dict) else {}),
             decision_id=str(body.get("decision_id")),
             action_id=id_,
-            seq=frame.seq,
             tool=tool,
             arguments=action.get("arguments") or {},
             changed=changed,
@@ -168,15 +173,7 @@ class Trail:
             schema=action.get("schema"),
             verdict=str(body.get("verdict")),
             enforced=str(body.get("enforced")),
-            request=(request,) if request else (),
-            content=tuple(sorted(self._content.values(), key=place_of)),
-            plan=(self._planned,) if self._planned else (),
-            model=model,
-            model_calls=len(self._answers),
-            gone=tuple(self._gone),
             side_effects=tuple(action.get("side_effects") or ()),
-            unread=self._unread,
-            unread_content=self._unread_content,
             stale=self._planned is not None and self._is_done(self._planned.tool, tool),
         )
         if self._action is None:
@@ -186,6 +183,32 @@ class Trail:
         self._tools[id_] = tool
         self._done.add(tool)
         self._last = id_
+
+    def _known(
+        self, frame: ReplayFrame, answer: Answer | None, model: Source | None, seen: dict[str, Any]
+    ) -> Case:
+        """Everything but the call itself."""
+        asked = answer.told("request") if answer else ()
+        request = self._asked or next(iter(asked), None)
+        reasons = (seen.get("request") or {}).get("reasoning")
+        said = answer.thoughts if answer and model else ()
+        if isinstance(reasons, str) and all(each.text != reasons for each in said):
+            said = (*said, thought(frame.seq, "/frame/request/reasoning", reasons))
+        return Case(
+            *("", "", frame.seq, "", {}, None, None, None, "", ""),
+            request=(request,) if request else (),
+            content=tuple(sorted(self._content.values(), key=place_of)),
+            plan=(self._planned,) if self._planned else (),
+            model=model,
+            model_calls=len(self._answers),
+            gone=tuple(self._gone),
+            unread=self._unread,
+            unread_content=self._unread_content,
+            system=answer.told("system") if answer else (),
+            reasoning=said,
+            handed=tuple(self._handed),
+            recorded_at=frame.recorded_at,
+        )
 
     def _take_in(self, seq: int, seen: dict[str, Any]) -> None:
         """Request, plan and context ride inside a check; each counts from where it first was."""
@@ -226,35 +249,3 @@ class Trail:
         if len(self._first) > FIRSTS_MAX:
             self._first.pop(next(iter(self._first)))
         return first
-
-    def _answer_for(
-        self, tool: str, call_id: Any, action_id: str
-    ) -> tuple[tuple[Source, ...], Source | None]:
-        """The answer that proposed a call: by the provider's id, else the last of this tool."""
-        by_id = [
-            (answer, call)
-            for answer in self._answers
-            for call in answer.calls
-            if call_id is not None and call.id == call_id
-        ]
-        if by_id:
-            answer, call = by_id[-1]
-            return answer.asked, proposed(answer.seq, call)
-        for answer in reversed(self._answers):
-            calls = [call for call in answer.calls if same_tool(call.name, tool)]
-            if calls:
-                # The second call of a tool after one answer is the second that it proposed.
-                key = (answer.seq, tool)
-                if action_id not in self._tools:
-                    self._taken[key] = self._taken.get(key, 0) + 1
-                place = min(self._taken.get(key, 1), len(calls)) - 1
-                return answer.asked, proposed(answer.seq, calls[place])
-        last = self._answers[-1] if self._answers else None
-        if last is None:
-            return (), None
-        if any(seq == last.seq for seq, _ in self._taken):
-            # What it proposed was done: this call is the code's own.
-            return last.asked, None
-        # An answer that proposed another tool is one from which this call departed.
-        other = next((call for call in last.calls if call.arguments is not None), None)
-        return last.asked, proposed(last.seq, other) if other else None
