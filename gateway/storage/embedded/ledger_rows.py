@@ -77,9 +77,11 @@ def events_of(records: Iterable[bytes]) -> Iterator[Event]:
 
 def stored_event(record: bytes, digest: bytes, keys: bytes) -> StoredEvent:
     """An event as stored. One whose record cannot be read any more has no content parts."""
+    if not keys:
+        return StoredEvent(record, digest.hex(), {})
     try:
         names = sorted(_blobs.decode(record).blobs)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         names = []
-    cut = [keys[at : at + KEY_BYTES].hex() for at in range(0, len(keys), KEY_BYTES)]
+    cut = keys.hex(" ", -KEY_BYTES).split(" ")
     return StoredEvent(record, digest.hex(), dict(zip(names, cut, strict=False)))
