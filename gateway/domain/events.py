@@ -51,7 +51,7 @@ class Draft(Struct, frozen=True):
     parent_id: str | None = None
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """An event of the ledger. Its canonical bytes, without `hash`, are what is hashed.
 
     `blobs` maps a content part's name to its commitment (hexadecimal). `epoch` is 0 unless a

@@ -113,12 +113,12 @@ def openings(secret: bytes, event_id: str, names: Iterable[str]) -> dict[str, by
 
 def opened_commitment(opening: bytes, data: bytes) -> str:
     """The commitment of a part, worked out from its opening."""
-    return _hmac(opening, data).hex()
+    return _hmac(opening, data)
 
 
 def opened_commitments(openings: Mapping[str, bytes], parts: Mapping[str, bytes]) -> dict[str, str]:
     """The same for each part by name."""
-    return {name: _hmac(openings[name], data).hex() for name, data in parts.items()}
+    return {name: _hmac(openings[name], data) for name, data in parts.items()}
 
 
 def storage_key(secret: bytes, data: bytes) -> str:
@@ -131,12 +131,12 @@ def _named(label: bytes, data: bytes) -> bytes:
     return label + b"\x00" + data
 
 
-def _hmac(key: bytes, data: bytes) -> bytes:
-    """HMAC-SHA256 as RFC 2104 writes it: on short parts, which content is made of, it takes a
-    third of the time of `hmac.digest`, and every event costs dozens."""
+def _hmac(key: bytes, data: bytes) -> str:
+    """HMAC-SHA256 in hexadecimal, as RFC 2104 writes it: on short parts, which content is made of,
+    it takes a third of the time of `hmac.digest`, and every event costs dozens."""
     block = key.ljust(BLOCK_BYTES, b"\x00")
     inner = _sha256(block.translate(_INNER) + data).digest()
-    return _sha256(block.translate(_OUTER) + inner).digest()
+    return _sha256(block.translate(_OUTER) + inner).hexdigest()
 
 
 def _known(key: bytes, data: bytes) -> bytes:

@@ -324,7 +324,7 @@ class Persist(Struct, frozen=True):
     blobs: dict[str, tuple[str, SealedBlob]]
 
 
-class StoredEvent(Struct, frozen=True):
+class StoredEvent(Struct, frozen=True, gc=False):
     """An event as stored: `record` are exactly the bytes whose hash is `hash`.
 
     `blob_keys` maps a content part's name to its storage key.

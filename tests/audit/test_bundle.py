@@ -21,9 +21,11 @@ from gateway.audit.bundle.container import (
     zipped,
 )
 from gateway.audit.bundle.reading import ExportRefused
+from gateway.audit.signing import dsse
 from gateway.audit.signing.ed25519 import Signer, new_signer
 from gateway.domain import canonical
 from tests.audit.exported import ARTIFACT, KEYS, SIGNER, exported, recorded
+from tests.ledger.events import PROJECT
 
 
 @pytest.fixture
@@ -147,8 +149,6 @@ async def test_a_forged_export_under_another_key_is_found(tmp_path):
 
 async def test_a_receipt_that_lies_is_found_though_it_is_signed(tmp_path):
     """The receipt follows from the events, whoever signs it."""
-    from gateway.audit.signing import dsse
-
     ledger = await recorded(tmp_path)
     files = await exported(ledger)
     await ledger.close()
@@ -165,8 +165,6 @@ async def test_a_receipt_that_lies_is_found_though_it_is_signed(tmp_path):
 
 def test_a_chain_that_was_cut_is_found_though_its_hashes_were_made_to_fit(files):
     """A1: hashes in the receipt alone would not tell that an event was taken out."""
-    from gateway.audit.signing import dsse
-
     lines = files[names.REPLAY].splitlines(keepends=True)
     del lines[3]
     receipt = json.loads(files[names.RECEIPT])
@@ -202,6 +200,52 @@ async def test_a_record_that_was_changed_is_not_signed(tmp_path):
     with pytest.raises(ExportRefused, match="Event 3 "):
         await exported(ledger)
     await ledger.close()
+
+
+async def test_content_that_was_changed_is_not_signed_and_lost_content_is_left_out(tmp_path):
+    """One blob stands for every event that repeats it: the first of them is named."""
+    ledger = await recorded(tmp_path)
+    before = json.loads((await exported(ledger))[names.RECEIPT])["content"]
+    (stored,) = await ledger.events(PROJECT, "run_1", after=2, limit=1)
+    key = bytes.fromhex(stored.blob_keys["rounds"])
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("UPDATE blob SET sealed = zeroblob(64) WHERE key = ?", (key,))
+
+    with pytest.raises(ExportRefused, match="rounds of event 3 was changed"):
+        await exported(ledger)
+
+    with connection:
+        connection.execute("DELETE FROM blob WHERE key = ?", (key,))
+    connection.close()
+    files = await exported(ledger)
+    await ledger.close()
+    assert check_files(files, KEYS).ok
+    assert json.loads(files[names.RECEIPT])["content"]["shown"] == before["shown"] - 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"opening":"', b'"opening":"zz'), (b"}\n", b"}"), (b'"part":', b'"part":0,"part":')],
+)
+def test_an_opening_that_cannot_be_read_is_named_by_its_line(files, old, new):
+    """Also where it was listed and signed with it."""
+    lines = files[names.OPENINGS].splitlines(keepends=True)
+    lines[1] = lines[1].replace(old, new)
+    openings = b"".join(lines)
+    receipt = json.loads(files[names.RECEIPT])
+    receipt["files"][names.OPENINGS] = {
+        "sha256": canonical.sha256(openings),
+        "bytes": len(openings),
+    }
+    written = canonical.encode(receipt)
+    signed = dsse.enclose(SIGNER, names.PAYLOAD_TYPE, written)
+    changed = {names.OPENINGS: openings, names.RECEIPT: written, names.SIGNATURE: signed}
+
+    found = check_files({**files, **changed}, KEYS).findings
+
+    assert (f"{names.OPENINGS} line 2", "cannot be read") in [
+        (each.place, each.detail) for each in found
+    ]
 
 
 def test_artifacts_are_hashed_again(files, tmp_path):

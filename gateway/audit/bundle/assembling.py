@@ -53,7 +53,7 @@ def assemble(
     assert taken
     told = [Told(each.event, each.stored.hash, each.shown) for each in taken]
     files = {names.RECIPE: recipe.text()}
-    files[names.REPLAY] = b"".join([each.stored.record + b"\n" for each in taken])
+    files[names.REPLAY] = b"\n".join([*(each.stored.record for each in taken), b""])
     digests = _blobs(taken, files)
     files[names.OPENINGS] = _openings(taken, digests)
     key_id = None if signer is None else signer.key_id

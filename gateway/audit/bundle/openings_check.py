@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -59,7 +59,7 @@ def shown_content(
     return shown
 
 
-def _read(data: bytes) -> list[tuple[Opening, bytes] | None]:
+def _read(data: bytes) -> Iterable[tuple[Opening, bytes] | None]:
     """Each line as an opening and the key in it, None where it is none.
 
     What is as we would write it ourselves is read at once, all else line by line.
@@ -67,7 +67,7 @@ def _read(data: bytes) -> list[tuple[Opening, bytes] | None]:
     try:
         found = _decoder.decode_lines(data)
         if encode_openings(found) == data:
-            return [(each, bytes.fromhex(each.opening)) for each in found]
+            return zip(found, [bytes.fromhex(each.opening) for each in found], strict=True)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
         pass
     return [_line(line) for line in data.splitlines()]

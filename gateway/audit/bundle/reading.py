@@ -7,7 +7,7 @@ record that was changed would vouch for the change.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -21,12 +21,14 @@ from gateway.domain.sealing import SealBroken
 from gateway.errors import CheckreinError
 from gateway.storage.ports import Ledger, StoredEvent
 
-PAGE = 500
-OPENED_AT_ONCE = 256
+PAGE = 1_000
+# So many parts are in memory twice, sealed and opened.
+OPENED_AT_ONCE = 500
 
 OpenSecret = Callable[[str, bytes], Awaitable[bytes]]
 # Content by the key under which it is stored.
 Opened = dict[str, bytes]
+Pairs = Sequence[tuple[Event, StoredEvent]]
 
 _events = msgspec.json.Decoder(Event)
 
@@ -63,17 +65,8 @@ async def take_run(
     keys = await _keys(ledger, open_secret, project_id, run_id) if content else None
     if keys is None:
         return [Taken(event, each, {}, {}) for event, each in pairs]
-    found: list[Taken] = []
-    opened: Opened = {}
-    size = sum(len(each.record) for each in stored)
-    for some in _chunks(pairs, OPENED_AT_ONCE):
-        wanted = {key for _, each in some for key in each.blob_keys.values()} - opened.keys()
-        sealed = await ledger.blobs(project_id, run_id, sorted(wanted))
-        size += sum(map(len, sealed.values()))
-        if size > bytes_max:
-            raise ExportRefused(f"The run is larger than {bytes_max:,} bytes.")
-        found += [_taken(event, each, sealed, opened, keys) for event, each in some]
-    return found
+    opened = await _opened(ledger, pairs, keys, bytes_max)
+    return [_taken(event, each, opened, keys) for event, each in pairs]
 
 
 async def _stored(
@@ -115,35 +108,48 @@ def _decoded(stored: StoredEvent, place: int) -> Event:
         raise ExportRefused(f"An event near {place} cannot be read: {error}") from error
 
 
-def _taken(
-    event: Event, stored: StoredEvent, sealed: Mapping[str, bytes], opened: Opened, keys: RunKeys
-) -> Taken:
-    """The event with its parts. What is opened goes into `opened` as well: events repeat each
-    other's content, which is stored once."""
-    shown = {}
-    for name, key in sorted(stored.blob_keys.items()):
-        data = opened.get(key)
-        if data is None:
-            if key not in sealed:
-                continue
+async def _opened(ledger: Ledger, pairs: Pairs, keys: RunKeys, bytes_max: int) -> Opened:
+    """The content that still exists: events repeat each other's, and each part is opened once.
+
+    It is asked for in the order in which ledgers keep it, not in that of the events.
+    """
+    opened: Opened = {}
+    size = sum(len(each.record) for _, each in pairs)
+    wanted = sorted({key for _, each in pairs for key in each.blob_keys.values()})
+    for at in range(0, len(wanted), OPENED_AT_ONCE):
+        first = pairs[0][0]
+        some = wanted[at : at + OPENED_AT_ONCE]
+        sealed = await ledger.blobs(first.project_id, first.run_id, some)
+        size += sum(map(len, sealed.values()))
+        if size > bytes_max:
+            raise ExportRefused(f"The run is larger than {bytes_max:,} bytes.")
+        for key, data in sealed.items():
             try:
-                data = blobs.open_part(keys, event.project_id, event.run_id, key, sealed[key])
+                opened[key] = blobs.open_part(keys, first.project_id, first.run_id, key, data)
             except SealBroken as error:
-                raise ExportRefused(f"{name} of event {event.seq} was changed.") from error
-            opened[key] = data
-        shown[name] = data
+                raise ExportRefused(f"{_named(pairs, key)} was changed.") from error
+    return opened
+
+
+def _named(pairs: Pairs, wanted: str) -> str:
+    """The first part that is stored under this key."""
+    found = (
+        f"{name} of event {event.seq}"
+        for event, stored in pairs
+        for name, key in sorted(stored.blob_keys.items())
+        if key == wanted
+    )
+    return next(found, "A part")
+
+
+def _taken(event: Event, stored: StoredEvent, opened: Opened, keys: RunKeys) -> Taken:
+    """The event with those of its parts that were opened, each held against its commitment."""
+    shown = {name: opened[key] for name, key in sorted(stored.blob_keys.items()) if key in opened}
     openings = sealing.openings(keys.secret, event.id, shown)
     for name, committed in sealing.opened_commitments(openings, shown).items():
         if committed != event.blobs.get(name):
             raise ExportRefused(f"{name} of event {event.seq} is not what was committed to.")
     return Taken(event, stored, shown, openings)
-
-
-def _chunks(
-    pairs: list[tuple[Event, StoredEvent]], size: int
-) -> Iterator[list[tuple[Event, StoredEvent]]]:
-    for at in range(0, len(pairs), size):
-        yield pairs[at : at + size]
 
 
 async def _keys(

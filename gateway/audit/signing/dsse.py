@@ -54,7 +54,8 @@ def pae(kind: str, payload: bytes) -> bytes:
 def enclose(signer: Signer, kind: str, payload: bytes) -> bytes:
     """The envelope, as canonical JSON. Ed25519 needs no chance: the same bytes each time."""
     signature = _Signature(signer.key_id, _text(signer.sign(pae(kind, payload))))
-    return canonical.encode(_Envelope(_text(payload), kind, [signature]))
+    around = canonical.encode(_Envelope("", kind, [signature]))
+    return _BEGINS + base64.b64encode(payload) + around.removeprefix(_BEGINS)
 
 
 def open_envelope(envelope: bytes, keys: PublicKeys) -> Sealed:

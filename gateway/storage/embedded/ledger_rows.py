@@ -77,6 +77,8 @@ def events_of(records: Iterable[bytes]) -> Iterator[Event]:
 
 def stored_event(record: bytes, digest: bytes, keys: bytes) -> StoredEvent:
     """An event as stored. One whose record cannot be read any more has no content parts."""
+    if not keys:
+        return StoredEvent(record, digest.hex(), {})
     try:
         names = sorted(_blobs.decode(record).blobs)
     except (msgspec.MsgspecError, UnicodeDecodeError):
