@@ -20,6 +20,7 @@ from gateway.ambient import SystemAmbient
 from gateway.checking.gate import decode_check
 from gateway.config import Settings
 from gateway.replay.frames import view
+from gateway.replay.openings import Openings
 from gateway.replay.rejudging import Rejudging
 from gateway.serving.collecting import collect_seldom
 from gateway.storage.ports import Caller
@@ -84,8 +85,11 @@ async def _recorded(settings: Settings) -> tuple[str, str]:
 async def _rejudged(judging: Rejudging, project_id: str, most: int | None) -> float:
     """Decisions a second, all of which must come out the same."""
     begun, judged, cursor, more = time.perf_counter(), 0, None, True
+    openings = Openings()
     while more and (most is None or judged < most):
-        page = await judging.of_range(project_id, ENVIRONMENT, before=cursor, limit=PAGE)
+        page = await judging.of_range(
+            project_id, ENVIRONMENT, before=cursor, limit=PAGE, openings=openings
+        )
         if any(each.standing != "exact" for each in page.judged):
             raise SystemExit("a decision did not come out the same: this is no measurement")
         judged += len(page.judged)

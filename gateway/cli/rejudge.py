@@ -193,9 +193,12 @@ def _in_stores(settings: Settings, asked: Asked) -> tuple[list[Document], Captur
 async def _of_run(
     judging: Rejudging, project_id: str, run_id: str, under: Ruleset | None
 ) -> AsyncIterator[list[Any]]:
+    from gateway.replay.openings import Openings
+
+    openings = Openings()
     after: int | None = 0
     while after is not None:
-        page = await judging.of_run(project_id, run_id, after, PAGE, under)
+        page = await judging.of_run(project_id, run_id, after, PAGE, under, openings)
         after = page.after
         yield page.judged
 
@@ -203,11 +206,14 @@ async def _of_run(
 async def _of_range(
     judging: Rejudging, project_id: str, environment: str, asked: Asked, under: Ruleset | None
 ) -> AsyncIterator[list[Any]]:
+    from gateway.replay.openings import Openings
+
+    openings = Openings()
     cursor = None
     more = True
     while more:
         page = await judging.of_range(
-            project_id, environment, asked.since, asked.until, cursor, PAGE, under
+            project_id, environment, asked.since, asked.until, cursor, PAGE, under, openings
         )
         cursor, more = page.cursor, page.cursor is not None
         yield page.judged

@@ -56,7 +56,7 @@ class Shown(Struct, frozen=True):
 
 
 class Opening:
-    """Opens the events of one run; `keys` is None when they were destroyed.
+    """Opens the events of one run; `keys` is None when they were destroyed. `size` is in bytes.
 
     Events repeat most of each other: what was unsealed, joined and read is remembered for those
     that follow, at most so many bytes, as long as whoever reads the run holds this. Runs of one
@@ -72,7 +72,7 @@ class Opening:
         self._keys = keys
         self._most = remembered_bytes
         self._known: dict[str, bytes] = {}
-        self._size = 0
+        self.size = 0
         self._joining = joining or Joining()
 
     def wanted(self, events: Iterable[StoredEvent]) -> list[str]:
@@ -80,9 +80,9 @@ class Opening:
 
         What is remembered is let go of here alone, when it is too much.
         """
-        if self._size > self._most:
+        if self.size > self._most:
             self._known.clear()
-            self._size = 0
+            self.size = 0
         keys = {key for event in events for key in event.blob_keys.values()}
         return sorted(keys.difference(self._known))
 
@@ -127,7 +127,7 @@ class Opening:
                     broken.append(name)
                     continue
                 known[key] = data
-                self._size += len(data)
+                self.size += len(data)
             parts[name] = data
         return parts, erased, broken
 

@@ -57,7 +57,8 @@ class RecordedDecision(Struct, frozen=True):
 
 
 class Rejudgement(Struct, frozen=True):
-    """`decision` are the bytes judged now. `pointer` is where they first differ from the record.
+    """`decision` are the bytes judged now, and `said` what they say. `pointer` is where they first
+    differ from the record.
 
     `failures` are the rules whose recorded failure was taken instead of asking the engine, and
     `engine` is the one that was asked, which may be another than the recorded one. `assessment`
@@ -66,6 +67,7 @@ class Rejudgement(Struct, frozen=True):
 
     outcome: Outcome
     decision: bytes
+    said: Decision
     pointer: str | None
     failures: tuple[str, ...]
     engine: EngineInfo
@@ -85,15 +87,15 @@ async def recorded_decision(
     return recorded(open_event(stored, sealed, keys))
 
 
-def recorded(opened: Opened) -> RecordedDecision:
-    """The decision of an opened event. Raises NotReplayable."""
+def recorded(opened: Opened, body: DecisionBody | None = None) -> RecordedDecision:
+    """The decision of an opened event, whose `body` may be at hand. Raises NotReplayable."""
     if opened.erased:
         raise NotReplayable(f"{opened.erased[0]} is not there any more", "erased")
     if opened.broken:
         raise NotReplayable(f"{opened.broken[0]} is not what was recorded", "broken")
     try:
         return RecordedDecision(
-            body=_bodies.decode(opened.event.body),
+            body=body or _bodies.decode(opened.event.body),
             frame=opened.content["frame"],
             rounds=_rounds.decode(opened.content["rounds"]),
             decision=opened.content["decision"],
@@ -145,6 +147,7 @@ async def rejudge(
     return Rejudgement(
         outcome="exact" if exact else "diverges",
         decision=judged,
+        said=was if exact else _decisions.decode(judged),
         pointer=pointer,
         failures=answers.failures,
         engine=engine.info,

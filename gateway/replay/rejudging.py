@@ -13,9 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.domain.blobs import RunKeys, run_keys
 from gateway.domain.events import DecisionBody
-from gateway.domain.joining import Joining
 from gateway.domain.ruleset import Ruleset
 from gateway.domain.sealing import SealBroken
 from gateway.engines.port import Engine
@@ -24,6 +22,7 @@ from gateway.intent.port import Assessor
 from gateway.judging.applicable import RuleIndex
 from gateway.replay.held import SHIPPED, HeldVersions
 from gateway.replay.opening import Opened, Opening, OpenSecret, read_event
+from gateway.replay.openings import Openings
 from gateway.replay.rejudge import NotReplayable, recorded, rejudge
 from gateway.replay.standing import Judged, Place, lost, stands, without_policy
 from gateway.storage.ports import Ledger, StoredEvent
@@ -54,11 +53,12 @@ class RangePage(Struct, frozen=True):
 
 
 class _Taken(Struct, frozen=True):
-    """A decision's event with its run's wrapped secret."""
+    """A decision's event with its run's wrapped secret. `sealed` are parts that came with it."""
 
     run_id: str
     stored: StoredEvent
     wrapped: bytes | None
+    sealed: Mapping[str, bytes] = {}
 
 
 class Rejudging:
@@ -110,8 +110,9 @@ class Rejudging:
         after: int = 0,
         limit: int = 100,
         under: Ruleset | None = None,
+        openings: Openings | None = None,
     ) -> RunPage:
-        """The decisions of a run behind a seq."""
+        """The decisions of a run behind a seq. Whoever goes on page by page keeps `openings`."""
         wrapped = await self._ledger.secret(project_id, run_id)
         taken: list[_Taken] = []
         more = True
@@ -126,7 +127,7 @@ class Rejudging:
                         break
                     taken.append(_Taken(run_id, stored, wrapped))
                 after = event.seq
-        judged = await self._judged(project_id, taken, under)
+        judged = await self._judged(project_id, taken, under, openings)
         return RunPage(judged, after if more else None)
 
     async def of_range(
@@ -138,27 +139,31 @@ class Rejudging:
         before: Cursor | None = None,
         limit: int = 100,
         under: Ruleset | None = None,
+        openings: Openings | None = None,
     ) -> RangePage:
         """The decisions recorded from `since` on and before `until` (RFC 3339, as recorded)."""
         if before is None and until is not None:
             before = (until, "")
         page = await self._ledger.decisions(project_id, environment, before, limit)
         inside = [each for each in page if since is None or each.cursor[0] >= since]
-        taken = [_Taken(each.run_id, each.stored, each.wrapped) for each in inside]
-        judged = await self._judged(project_id, taken, under)
+        taken = [_Taken(each.run_id, each.stored, each.wrapped, each.sealed) for each in inside]
+        judged = await self._judged(project_id, taken, under, openings)
         more = len(page) == limit and len(inside) == limit
         return RangePage(judged, page[-1].cursor if more else None)
 
     async def _judged(
-        self, project_id: str, taken: Sequence[_Taken], under: Ruleset | None
+        self,
+        project_id: str,
+        taken: Sequence[_Taken],
+        under: Ruleset | None,
+        openings: Openings | None = None,
     ) -> list[Judged]:
-        keys = await self._keys(project_id, taken)
-        wanted: dict[str, set[str]] = {}
-        for each in taken:
-            wanted.setdefault(each.run_id, set()).update(each.stored.blob_keys.values())
-        sealed = await self._ledger.blobs_of_runs(project_id, wanted)
+        kept = Openings() if openings is None else openings
+        runs = await self._runs(project_id, taken, kept)
+        sealed = await self._sealed(project_id, taken, runs)
         # Unsealing is the gateway's own work: others go on meanwhile.
-        found = await asyncio.to_thread(_opened, taken, keys, sealed)
+        found = await asyncio.to_thread(_opened, taken, runs, sealed)
+        kept.trim()
         waiting = iter(enumerate(found))
         judged: dict[int, Judged] = {}
 
@@ -175,7 +180,7 @@ class Rejudging:
         place = Place(event.run_id, event.seq, event.recorded_at, body)
         async with self._places:
             try:
-                record = recorded(opened)
+                record = recorded(opened, body)
                 ruleset = under or await self._find(body.policy_digest)
                 again = await rejudge(
                     self._engine, ruleset, record, self._assessor, self._held, self._index
@@ -187,25 +192,45 @@ class Rejudging:
                 return without_policy(place, detail)
         return stands(place, record, again, own=ruleset.digest == body.policy_digest)
 
-    async def _keys(self, project_id: str, taken: Sequence[_Taken]) -> dict[str, RunKeys | None]:
+    async def _runs(
+        self, project_id: str, taken: Sequence[_Taken], kept: Openings
+    ) -> dict[str, Opening]:
         wrapped = {each.run_id: each.wrapped for each in taken}
-        return {run_id: await self._key(project_id, each) for run_id, each in wrapped.items()}
+        return {
+            run_id: kept.of((project_id, run_id), await self._secret(project_id, each))
+            for run_id, each in wrapped.items()
+        }
 
-    async def _key(self, project_id: str, wrapped: bytes | None) -> RunKeys | None:
-        if wrapped is None:
-            return None
+    async def _sealed(
+        self, project_id: str, taken: Sequence[_Taken], runs: Mapping[str, Opening]
+    ) -> dict[str, dict[str, bytes]]:
+        """The parts that are not known yet, by run."""
+        of_run: dict[str, list[StoredEvent]] = {}
+        sealed: dict[str, dict[str, bytes]] = {}
+        for each in taken:
+            of_run.setdefault(each.run_id, []).append(each.stored)
+            sealed.setdefault(each.run_id, {}).update(each.sealed)
+        wanted = {
+            run_id: keys
+            for run_id, events in of_run.items()
+            if (keys := set(runs[run_id].wanted(events)).difference(sealed[run_id]))
+        }
+        found = await self._ledger.blobs_of_runs(project_id, wanted) if wanted else {}
+        for run_id, parts in found.items():
+            sealed[run_id].update(parts)
+        return sealed
+
+    async def _secret(self, project_id: str, wrapped: bytes | None) -> bytes | None:
+        """The run's secret, None when it was destroyed."""
         try:
-            return run_keys(await self._open_secret(project_id, wrapped))
+            return None if wrapped is None else await self._open_secret(project_id, wrapped)
         except SealBroken:
             return None
 
 
 def _opened(
     taken: Sequence[_Taken],
-    keys: Mapping[str, RunKeys | None],
+    runs: Mapping[str, Opening],
     sealed: Mapping[str, Mapping[str, bytes]],
 ) -> list[Opened]:
-    # Also runs of one project repeat each other.
-    joining = Joining()
-    openings = {run_id: Opening(key, joining) for run_id, key in keys.items()}
-    return [openings[each.run_id].open(each.stored, sealed.get(each.run_id, {})) for each in taken]
+    return [runs[each.run_id].open(each.stored, sealed[each.run_id]) for each in taken]

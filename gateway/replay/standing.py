@@ -29,7 +29,6 @@ MASK: Final = re.compile(rb"\[[a-z_]{1,32}:[0-9a-f]{10}[\]:@]")
 # A decision names its policy: under another one that is no news.
 NAMED: Final = "policy_digest"
 
-_decisions: Final = msgspec.json.Decoder(Decision)
 _objects: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -94,7 +93,7 @@ def without_policy(place: Place, detail: str) -> Judged:
 def stands(place: Place, recorded: RecordedDecision, again: Rejudgement, *, own: bool) -> Judged:
     """How the decision stands; `own` when it was judged under the policy that is recorded."""
     told: dict[str, Any] = {
-        "now": _said(_decisions.decode(again.decision)),
+        "now": _said(again.said),
         "failures": again.failures,
         "engine": again.engine,
         "assessed": again.assessment,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.domain.rule_results import EngineInfo
 from gateway.domain.ruleset import Ruleset
 from gateway.errors import NotFound
 from gateway.judging.judgement import judge_frame
+from gateway.replay.openings import Openings
 from gateway.replay.proving import Proving
 from gateway.replay.rejudging import Rejudging
 from gateway.storage.embedded.ledger import open_ledger
@@ -24,7 +25,7 @@ from gateway.storage.ports import KeyRecord
 from gateway.telemetry import Metrics
 from tests import make
 from tests.ledger import events
-from tests.ledger.events import PROJECT, WRAPPED, open_secret, persists
+from tests.ledger.events import PROJECT, SECRET, WRAPPED, open_secret, persists
 from tests.replay.test_rejudge import RULES, SayingEngine, Says, blocks_above
 
 DAY = "2026-11-{:02d}T12:00:00.000000Z"
@@ -129,6 +130,58 @@ async def test_a_time_range_is_judged_newest_first_over_runs(ledger):
         (run_id, DAY.format(day))
         for run_id, day in (("run_1", 5), ("run_2", 4), ("run_1", 3), ("run_2", 2))
     ]
+
+
+async def walked(judging: Any, openings: Openings, spoilt: Callable[[], object]) -> list[Any]:
+    """Two decisions a page; between the first page and the second something happens."""
+    page = await judging.of_range(PROJECT, "production", limit=2, openings=openings)
+    found = [*page.judged]
+    spoilt()
+    while page.cursor is not None:
+        page = await judging.of_range(
+            PROJECT, "production", before=page.cursor, limit=2, openings=openings
+        )
+        found += page.judged
+    return found
+
+
+@pytest.mark.parametrize(("runs", "size"), [(1024, 1 << 20), (1, 1 << 20), (1024, 0)])
+async def test_a_walk_says_the_same_however_little_it_remembers(ledger, runs, size):
+    for number in (1, 2, 3):
+        await record(ledger, f"run_{number}", days=(number, number + 3, number + 6))
+
+    found = await walked(rejudging(ledger), Openings(runs, size), lambda: None)
+
+    whole = await rejudging(ledger).of_range(PROJECT, "production")
+    assert found == whole.judged
+    assert {each.standing for each in found} == {"exact"}
+
+
+async def test_a_run_that_is_erased_during_a_walk_is_erased_from_then_on(ledger, tmp_path):
+    """N9: what a walk remembers of a run is gone with the run's secret."""
+    await record(ledger, "run_1", days=(1, 2, 3, 4))
+    openings = Openings()
+
+    found = await walked(
+        rejudging(ledger), openings, lambda: spoil(tmp_path, "DELETE FROM run_secret")
+    )
+
+    assert [each.reason for each in found] == [None, None, "erased", "erased"]
+    assert openings.size == 0
+
+
+async def test_a_walk_keeps_runs_of_equal_ids_in_two_projects_apart(ledger):
+    await record(ledger, "run_1", days=(1,))
+    openings, judging = Openings(), rejudging(ledger)
+
+    (mine,) = (await judging.of_run(PROJECT, "run_1", openings=openings)).judged
+    theirs = (await judging.of_run("prj_2", "run_1", openings=openings)).judged
+
+    assert mine.standing == "exact"
+    assert theirs == []
+    other = openings.of(("prj_2", "run_1"), b"2" * 32)
+    assert other is not openings.of((PROJECT, "run_1"), SECRET)
+    assert other.size == 0
 
 
 async def test_another_answer_diverges_at_its_pointer(ledger):
