@@ -510,8 +510,11 @@ class Ledger(Protocol):
         """How many leaves the log of each project has. Of all projects, so only for a worker."""
         ...
 
-    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Where these hashes stand in the project's log, those that do."""
+    async def place(self, project_id: str, run_id: str, seq: int, digest: bytes) -> int | None:
+        """Where the hash of this event of the run stands in the project's log, if it does.
+
+        As quick however long the log is.
+        """
         ...
 
     async def strays(self, project_id: str) -> int:

@@ -201,9 +201,9 @@ class EmbeddedLedger:
     async def log_sizes(self) -> Mapping[str, int]:
         return await self._readers.read(ledger_reads.log_sizes)
 
-    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Where these hashes stand in the log, those that do."""
-        return await self._readers.read(ledger_reads.places, project_id, hashes)
+    async def place(self, project_id: str, run_id: str, seq: int, digest: bytes) -> int | None:
+        """Where the hash of this event of the run stands in the log."""
+        return await self._readers.read(ledger_reads.place, project_id, run_id, seq, digest)
 
     async def grow(self) -> int:
         """Nothing to do: here the log grows with each event."""

@@ -197,10 +197,13 @@ class PostgresLedger:
         async with self._database.across() as connection:
             return await log.own_witnessing(connection, worker, seconds)
 
-    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Where these hashes stand in the log, those that do."""
+    async def place(self, project_id: str, run_id: str, seq: int, digest: bytes) -> int | None:
+        """Where the hash of this event of the run stands in the log."""
         async with self._database.tenant(project_id) as connection:
-            return await log.places(connection, project_id, hashes)
+            day = await self._day(connection, project_id, run_id)
+            if day is None:
+                return None
+            return await log.place(connection, project_id, run_id, day, seq, digest)
 
     async def strays(self, project_id: str) -> int:
         """How many hashes stand in the project's log or with an event, and not in both."""

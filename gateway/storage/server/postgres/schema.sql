@@ -388,6 +388,7 @@ CREATE TABLE checkrein.event (
     record bytea NOT NULL,
     hash bytea NOT NULL,
     blob_keys bytea NOT NULL,
+    leaves bigint,
     CONSTRAINT event_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT event_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT event_seq_check CHECK ((seq > 0))
@@ -415,6 +416,7 @@ CREATE TABLE checkrein.event_other (
     record bytea NOT NULL,
     hash bytea NOT NULL,
     blob_keys bytea NOT NULL,
+    leaves bigint,
     CONSTRAINT event_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT event_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT event_seq_check CHECK ((seq > 0))
