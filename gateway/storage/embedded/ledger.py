@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.facts import Agent, ArtifactRow, Standing
+from gateway.domain.facts import Agent, ArtifactRow, FiledOfRun, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
 from gateway.storage.embedded import (
@@ -160,6 +160,9 @@ class EmbeddedLedger:
                 connection.close()
 
         await asyncio.to_thread(work)
+
+    async def filed(self, project_id: str, run_id: str) -> FiledOfRun:
+        return await self._readers.read(ledger_filing.filed, project_id, run_id)
 
     async def standing(
         self, project_id: str, runs: Sequence[tuple[str, str]]
