@@ -80,8 +80,9 @@ async def _export_run(parts: Parts, call: Call) -> Answer:
     erased = await parts.ledger.erased(project_id, run_id)
     logged = None
     if signer is not None:
-        tree, head = parts.logs.of(project_id), taken[-1].stored.hash
-        logged = await prove(parts.ledger, tree, project_id, head, signer)
+        tree, head = parts.logs.of(project_id), taken[-1]
+        at = (project_id, run_id, head.event.seq, head.stored.hash)
+        logged = await prove(parts.ledger, tree, *at, signer)
 
     def made() -> Export:
         data = container.zipped(assemble(taken, signer, erased, logged))

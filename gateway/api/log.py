@@ -98,14 +98,14 @@ async def _inclusion(parts: Parts, call: Call) -> Answer:
     tree = parts.logs.of(project_id)
     signer = await _signer(parts)
     size = await _size(tree, query.size)
-    proof = await prove(parts.ledger, tree, project_id, head, signer, size)
+    proof = await prove(parts.ledger, tree, project_id, run_id, *head, signer, size)
     if proof is None:
         detail = "The run's last event has no place in the log at that size yet."
         raise NotFound("not_in_log", detail)
     return Answer(
         LogInclusion(
             run_id=run_id,
-            leaf=head,
+            leaf=head[1],
             index=proof.index,
             size=size,
             proof=proof.proof,
@@ -115,11 +115,11 @@ async def _inclusion(parts: Parts, call: Call) -> Answer:
     )
 
 
-async def _head(parts: Parts, project_id: str, run_id: str) -> str | None:
-    """The hash of the last event of a run's chain."""
+async def _head(parts: Parts, project_id: str, run_id: str) -> tuple[int, str] | None:
+    """The seq and the hash of the last event of a run's chain."""
     last = await parts.ledger.last_seq(project_id, run_id)
     found = await parts.ledger.events(project_id, run_id, max(0, last - 1), 100)
-    return found[-1].hash if found else None
+    return (last, found[-1].hash) if found else None
 
 
 async def _size(tree: LogTree, wanted: int | UnsetType) -> int:

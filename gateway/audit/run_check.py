@@ -12,6 +12,7 @@ from gateway.audit import chain
 from gateway.domain import blobs, projections, sealing
 from gateway.domain.blobs import RunKeys
 from gateway.domain.events import Event
+from gateway.domain.facts import Filed, FiledOfRun, of_run
 from gateway.domain.frame import FrameAmount
 from gateway.domain.projections import Indexed, RunRow
 from gateway.domain.sealing import SealBroken
@@ -25,7 +26,8 @@ class Problem(Struct, frozen=True):
 
     `kind`: `chain` (changed, put in, taken out or moved), `record` (cannot be read), `gap` (a seq
     is missing), `content` (absent, changed, or not what was committed to), `columns` (an event
-    is filed under something else), `row` (the run's row is not the fold of its events).
+    is filed under something else), `row` (the run's row is not the fold of its events), `filed`
+    (what the run is found by is not what its events say; `checkrein runs index` files it again).
     """
 
     kind: str
@@ -48,6 +50,7 @@ class RunCheck:
         self._prev_hash = chain.genesis(project_id, run_id)
         self._row: RunRow | None = None
         self._amounts: dict[str, FrameAmount | None] = {}
+        self._filed = Filed()
 
     def take(self, columns: Indexed, stored: StoredEvent, sealed: Mapping[str, bytes]) -> None:
         """Check the next event; `sealed` holds its content parts by storage key."""
@@ -70,6 +73,16 @@ class RunCheck:
             wanted, row = wanted or {}, row or {}
             names = sorted(name for name in {*wanted, *row} if wanted.get(name) != row.get(name))
             self._complain("row", 0, f"differs from its events in {', '.join(names)}")
+
+    def compare_filed(self, filed: FiledOfRun) -> None:
+        """What the run is found by must be what its events say.
+
+        Only of events that are as they were recorded: filing others again would make it fit them.
+        """
+        wanted = of_run(self._filed, self.project_id, self.run_id)
+        if not self.problems and (names := wanted.differences(filed)):
+            said = f"differs from its events in {', '.join(names)}"
+            self._complain("filed", 0, f"{said}: checkrein runs index files it again")
 
     def _follow(self, columns: Indexed, stored: StoredEvent) -> None:
         # A new epoch begins again at a seq that is taken; within one there are no gaps.
@@ -112,6 +125,7 @@ class RunCheck:
         if event.type == "decision":
             self._amounts[body.decision_id] = projections.counted_amount(body)
         self._row = projections.run_after(self._row, event, body, self._amounts.get)
+        self._filed.take(event, body, self._row)
 
     def _complain(self, kind: str, seq: int, detail: str) -> None:
         self.problems.append(Problem(kind, seq, detail))

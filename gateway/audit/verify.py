@@ -119,18 +119,20 @@ async def verify_run(
     open_secret: OpenSecret | None = None,
     page: int = PAGE,
 ) -> RunReport:
-    """Verify one run: its chain, its numbering, its content, its columns and its row."""
+    """Verify one run: its chain, its numbering, its content, and what is said of it in tables."""
     keys = await _keys(ledger, project_id, run_id, open_secret)
     check = RunCheck(project_id, run_id, keys)
     # The order of the chain is (epoch, seq), that of the pages is (seq, epoch).
     epochs = await _one_epoch(ledger, check, 0, page)
     for epoch in sorted(epochs - {0})[:EPOCHS_MAX]:
         await _one_epoch(ledger, check, epoch, page)
-    # The row is read before the run is seen not to have gone on meanwhile.
+    # These are read before the run is seen not to have gone on meanwhile.
     row = await ledger.run(project_id, run_id)
+    filed = await ledger.filed(project_id, run_id)
     erased = await ledger.erased(project_id, run_id)
     if await ledger.last_seq(project_id, run_id) == check.last_seq:
         check.compare_row(row)
+        check.compare_filed(filed)
     return RunReport(
         project_id=project_id,
         run_id=run_id,

@@ -92,8 +92,9 @@ def _from_stores(run_id: str, data: str | None, *, content: bool) -> dict[str, b
             signer, logged = await keys.signer(), None
             if signer is not None:
                 tree = LogTree(stores.ledger, project_id)
-                head = taken[-1].stored.hash
-                logged = await prove(stores.ledger, tree, project_id, head, signer)
+                head = taken[-1]
+                at = (project_id, run_id, head.event.seq, head.stored.hash)
+                logged = await prove(stores.ledger, tree, *at, signer)
             return assemble(taken, signer, erased, logged)
 
     return asyncio.run(read())

@@ -123,9 +123,8 @@ async def _inclusion(
     from gateway.audit.log import proof_file
 
     async with _opened(settings) as log:
-        event = await _event(log, run_id, seq)
-        digest = bytes.fromhex(event.hash)
-        index = (await log.ledger.places(log.project_id, [digest])).get(digest)
+        seq, event = await _event(log, run_id, seq)
+        index = await log.ledger.place(log.project_id, run_id, seq, bytes.fromhex(event.hash))
         at, note = await _noted(log, str(under) if under else None)
         if index is None or index >= at.size:
             text = f"The event is not in the log of {at.size:,} events."
@@ -133,13 +132,14 @@ async def _inclusion(
         return await proof_file.inclusion(log.tree, index, event.record, at.size, note), log.keys
 
 
-async def _event(log: _Opened, run_id: str, seq: int | None) -> StoredEvent:
+async def _event(log: _Opened, run_id: str, wanted: int | None) -> tuple[int, StoredEvent]:
     last = await log.ledger.last_seq(log.project_id, run_id)
-    found = await log.ledger.events(log.project_id, run_id, max(0, (seq or last) - 1), 1)
+    seq = wanted or last
+    found = await log.ledger.events(log.project_id, run_id, max(0, seq - 1), 1)
     if not found:
         text = f"{run_id} has {last:,} events."
         raise Failure(text, f"checkrein replay {run_id} lists them", ABSENT)
-    return found[-1]
+    return seq, found[-1]
 
 
 async def _consistency(

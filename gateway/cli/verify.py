@@ -70,4 +70,7 @@ def _tell(screen: Screen, found: Verification) -> None:
     ]
     if rows:
         screen.table(("run", "seq", "kind", "what is wrong"), rows)
-        screen.say("Compare with a backup; `checkrein replay RUN` shows what can still be read.")
+        if all(problem.kind == "filed" for report in found.bad for problem in report.problems):
+            screen.say("The events are as they were recorded: `checkrein runs index` mends this.")
+        else:
+            screen.say("Compare with a backup; `checkrein replay RUN` shows what can be read.")

@@ -108,6 +108,34 @@ class Filed(Struct):
             self.artifacts.append(said.artifact)
 
 
+class FiledOfRun(Struct, frozen=True):
+    """What is filed of one run, as the rows say: facts are (kind, value, the run's start)."""
+
+    facts: frozenset[tuple[str, str, str]] = frozenset()
+    costs: dict[str, int] = {}
+    artifacts: tuple[ArtifactRow, ...] = ()
+
+    def differences(self, other: FiledOfRun) -> list[str]:
+        """What is not the same in both: kinds of facts, and the tables of the rest."""
+        found = sorted({kind for kind, _, _ in self.facts ^ other.facts})
+        if self.costs != other.costs:
+            found.append("costs")
+        if sorted(self.artifacts, key=_in_run) != sorted(other.artifacts, key=_in_run):
+            found.append("artifacts")
+        return found
+
+
+def of_run(filed: Filed, project_id: str, run_id: str) -> FiledOfRun:
+    """The rows that are there when all of a run's events were filed, and nothing else was."""
+    place = (project_id, run_id)
+    facts = {fact[1:4] for fact in filed.facts}
+    costs = {currency: amount for (_, _, currency), amount in filed.costs.items()}
+    for currency, amount in costs.items():
+        started_at = filed.started[place]
+        facts |= {(*cost_fact(currency, reached), started_at) for reached in decades(amount)}
+    return FiledOfRun(frozenset(facts), costs, tuple(filed.artifacts))
+
+
 def filed_again(events: Iterable[Event]) -> Filed:
     """What recording these events, which are a run's from its first, would file."""
     filed, row = Filed(), None
@@ -183,6 +211,10 @@ def decades(amount: int) -> list[str]:
 def cost_fact(currency: str, reached: str) -> Fact:
     """That a run's cost in a currency has reached a power of ten."""
     return ("cost", f"{currency}:{reached}")
+
+
+def _in_run(artifact: ArtifactRow) -> tuple[int, int]:
+    return (artifact.epoch, artifact.seq)
 
 
 def _of_decision(body: DecisionBody, row: RunRow) -> tuple[Fact, ...]:

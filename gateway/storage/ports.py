@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct
 
 from gateway.domain.events import Draft, Durability, Event
-from gateway.domain.facts import Agent, ArtifactRow, Standing
+from gateway.domain.facts import Agent, ArtifactRow, FiledOfRun, Standing
 from gateway.domain.ruleset import Reads
 from gateway.domain.run_state import ActionRecord, RunState, StateChange
 from gateway.storage.wanted import ArtifactFilter, RunFilter
@@ -466,7 +466,11 @@ class Ledger(Protocol):
 
     async def refile(self, project_id: str, run_id: str) -> None:
         """File again, from its events, by what a run is found: for runs recorded by a release that
-        did not. What is filed already stays. Only for one who may record."""
+        did not, and where it is not what its events say. Only for one who may record."""
+        ...
+
+    async def filed(self, project_id: str, run_id: str) -> FiledOfRun:
+        """By what a run is found, as it is filed."""
         ...
 
     async def standing(
@@ -519,8 +523,11 @@ class Ledger(Protocol):
         """How many leaves the log of each project has. Of all projects, so only for a worker."""
         ...
 
-    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Where these hashes stand in the project's log, those that do."""
+    async def place(self, project_id: str, run_id: str, seq: int, digest: bytes) -> int | None:
+        """Where the hash of this event of the run stands in the project's log, if it does.
+
+        As quick however long the log is.
+        """
         ...
 
     async def strays(self, project_id: str) -> int:

@@ -185,6 +185,7 @@ async def test_a_ledger_of_the_release_before_gets_its_log(tmp_path):
     with connection:
         connection.execute("DROP TRIGGER event_logged")
         connection.execute("DROP TABLE leaf")
+        connection.execute("DROP TABLE leaf_of")
         connection.execute("ALTER TABLE run_secret DROP COLUMN erased")
         for table in ("run_fact", "run_cost", "artifact"):
             connection.execute(f"DROP TABLE {table}")
@@ -197,7 +198,10 @@ async def test_a_ledger_of_the_release_before_gets_its_log(tmp_path):
 
     again = await open_ledger(tmp_path / "ledger.db")
     found = await again.leaves(PROJECT, 0, 100)
+    ((_, run_id),) = await again.all_runs()
+    places = [await again.place(PROJECT, run_id, n, each) for n, each in enumerate(found, 1)]
     await again.close()
 
     assert len(found) == 7
+    assert places == list(range(7))
     assert found == wanted

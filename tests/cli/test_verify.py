@@ -63,6 +63,31 @@ def test_a_change_is_found(data: Path, tmp_path: Path, statement: str, kind: str
     assert kind in kinds
 
 
+def test_what_is_filed_otherwise_than_its_events_say_is_named_and_mended(
+    data: Path, tmp_path: Path
+) -> None:
+    """And only that: the events are as they were recorded."""
+    connection = sqlite3.connect(data / "ledger.db")
+    with connection:
+        (run_id,) = connection.execute("SELECT run_id FROM run ORDER BY run_id").fetchone()
+        connection.execute(
+            "INSERT INTO run_fact SELECT project_id, 'model', 'm-9', started_at, run_id FROM run"
+            " WHERE run_id = ?",
+            (run_id,),
+        )
+    connection.close()
+
+    done = checkrein("verify", "--data", data, "--json", cwd=tmp_path)
+    assert checkrein("runs", "index", "--data", data, cwd=tmp_path).code == 0
+    mended = checkrein("verify", "--data", data, "--json", cwd=tmp_path)
+
+    (bad,) = done.json["bad"]
+    (problem,) = bad["problems"]
+    assert (done.code, bad["run_id"], problem["kind"]) == (1, run_id, "filed")
+    assert "model: checkrein runs index" in problem["detail"]
+    assert (mended.code, mended.json["ok"]) == (0, True)
+
+
 def test_a_lost_key_is_said(data: Path, tmp_path: Path) -> None:
     (data / "master.key").unlink()
 

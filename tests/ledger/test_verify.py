@@ -289,3 +289,36 @@ async def test_any_changed_byte_of_a_record_is_found(folder):
         assert ("chain", 5) in {(problem.kind, problem.seq) for problem in report.problems}
     connection.close()
     await ledger.close()
+
+
+FILED = {
+    "DELETE FROM run_fact WHERE kind = 'approval'": "approval",
+    "UPDATE run_fact SET value = 'm-9' WHERE kind = 'model'": "model",
+    "INSERT INTO run_fact SELECT project_id, 'path', 'b', started_at, run_id FROM run": "path",
+    "DELETE FROM run_cost": "costs",
+    "UPDATE run_cost SET amount = amount + 1": "costs",
+    "UPDATE artifact SET path = 'b.txt'": "artifacts",
+    "DELETE FROM artifact": "artifacts",
+}
+
+
+@pytest.mark.parametrize("statement", FILED)
+async def test_what_a_run_is_found_by_is_held_against_its_events(tmp_path, statement):
+    ledger = await open_ledger(tmp_path / "ledger.db")
+    drafts = [
+        events.started(),
+        events.asked("apr_1"),
+        events.observed("model_call", id="m-1", cost={"value": 5, "currency": "usd"}),
+        events.observed("artifact", {"name": "n"}, path="a.txt", access="written"),
+    ]
+    await ledger.record(persists(drafts, run_id=VICTIM), {})
+    assert (await verify(ledger)).ok
+
+    change(tmp_path, execute(statement))
+    (problem,) = (await verify(ledger)).bad[0].problems
+    await ledger.refile(PROJECT, VICTIM)
+
+    assert (problem.kind, problem.seq) == ("filed", 0)
+    assert f"in {FILED[statement]}" in problem.detail
+    assert (await verify(ledger)).ok
+    await ledger.close()

@@ -1,4 +1,4 @@
-"""Of several workers on PostgreSQL one tells witnesses how the logs stand."""
+"""The log on PostgreSQL: one of several workers tells witnesses of it, and old events are found."""
 
 from __future__ import annotations
 
@@ -63,3 +63,14 @@ async def took_over(ledger, name: str) -> None:
         if await ledger.own_witnessing(name, 60):
             return
         await asyncio.sleep(0.05)
+
+
+async def test_an_event_of_the_release_before_is_found_in_the_log(worker, place):
+    await recorded(worker, 1, 4)
+    leaves = await worker.leaves(PROJECT, 0, 10)
+    async with place.superuser() as connection:
+        await connection.execute("UPDATE checkrein.event SET leaves = NULL WHERE seq < 3")
+
+    places = [await worker.place(PROJECT, "run_1", n, each) for n, each in enumerate(leaves, 1)]
+
+    assert places == [0, 1, 2, 3]

@@ -12,6 +12,7 @@ from gateway.audit.verify import verify
 from gateway.domain.events import Event
 from gateway.errors import StorageFailure
 from gateway.worker.auditing import Auditor
+from tests.ledger import events
 from tests.ledger.events import PROJECT
 from tests.worker.rig import Crash, Flaky, Rig, Unruly
 from tests.worker.test_exactly_once import RUNS, appended
@@ -66,3 +67,29 @@ async def test_what_was_touched_is_found_without_anybody_asking(rig, worker, pla
         await auditor.step()
 
     assert recorder.figures.broken == len(RUNS)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM checkrein.run_fact WHERE kind = 'model'",
+        "UPDATE checkrein.run_cost SET amount = 4",
+        "UPDATE checkrein.artifact SET path = 'b.txt'",
+    ],
+)
+async def test_what_a_run_is_found_by_is_held_against_its_events(worker, place, statement):
+    drafts = [
+        events.started(),
+        events.observed("model_call", id="m-1", cost={"value": 5, "currency": "usd"}),
+        events.observed("artifact", {"name": "n"}, path="a.txt", access="written"),
+    ]
+    await worker.record(events.persists(drafts, run_id="run_1"), {})
+    assert (await verify(worker)).ok
+
+    async with place.superuser() as connection:
+        await connection.execute(statement)
+    (problem,) = (await verify(worker)).bad[0].problems
+    await worker.refile(PROJECT, "run_1")
+
+    assert (problem.kind, problem.seq) == ("filed", 0)
+    assert (await verify(worker)).ok

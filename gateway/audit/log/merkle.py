@@ -36,6 +36,18 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return extended(Frontier(), leaves).root()
 
 
+def full_root(leaves: Sequence[bytes]) -> bytes:
+    """The same, quicker, where their number is a power of two: one level after the other."""
+    level, sha256 = list(leaves), hashlib.sha256
+    while len(level) > 1:
+        pairs = iter(level)
+        level = [
+            sha256(b"\x01" + left + right).digest()
+            for left, right in zip(pairs, pairs, strict=True)
+        ]
+    return level[0]
+
+
 class Frontier(Struct, frozen=True):
     """A tree of `size` leaves by the roots of its full subtrees, the largest first."""
 

@@ -42,16 +42,17 @@ async def prove(
     ledger: Ledger,
     tree: LogTree,
     project_id: str,
+    run_id: str,
+    seq: int,
     leaf: str,
     signer: Signer,
     size: int | None = None,
 ) -> LogProof | None:
-    """The proof for an event's hash, None when it has no place in the log, or not at that size.
+    """The proof for the hash of a run's event, None when the log does not hold it at that size.
 
     Under the log at `size`, otherwise the smallest that holds it.
     """
-    digest = bytes.fromhex(leaf)
-    index = (await ledger.places(project_id, [digest])).get(digest)
+    index = await ledger.place(project_id, run_id, seq, bytes.fromhex(leaf))
     if index is None or index >= await tree.size():
         return None
     under = index + 1 if size is None else size

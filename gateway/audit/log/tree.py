@@ -60,7 +60,7 @@ class LogTree:
         self._tail += [merkle.leaf_hash(each) for each in page]
         full = len(self._tail) // TILE * TILE
         for at in range(0, full, TILE):
-            self._add(merkle.root(self._tail[at : at + TILE]))
+            self._add(merkle.full_root(self._tail[at : at + TILE]))
         del self._tail[:full]
 
     def _add(self, tile: bytes) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.domain.facts import Agent, ArtifactRow, Standing
+from gateway.domain.facts import Agent, ArtifactRow, FiledOfRun, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
 from gateway.storage.embedded import (
@@ -166,6 +166,9 @@ class EmbeddedLedger:
 
         await asyncio.to_thread(work)
 
+    async def filed(self, project_id: str, run_id: str) -> FiledOfRun:
+        return await self._readers.read(ledger_filing.filed, project_id, run_id)
+
     async def standing(
         self, project_id: str, runs: Sequence[tuple[str, str]]
     ) -> Mapping[str, Standing]:
@@ -206,9 +209,9 @@ class EmbeddedLedger:
     async def log_sizes(self) -> Mapping[str, int]:
         return await self._readers.read(ledger_reads.log_sizes)
 
-    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Where these hashes stand in the log, those that do."""
-        return await self._readers.read(ledger_reads.places, project_id, hashes)
+    async def place(self, project_id: str, run_id: str, seq: int, digest: bytes) -> int | None:
+        """Where the hash of this event of the run stands in the log."""
+        return await self._readers.read(ledger_reads.place, project_id, run_id, seq, digest)
 
     async def grow(self) -> int:
         """Nothing to do: here the log grows with each event."""

@@ -10,6 +10,7 @@ from gateway.domain.facts import (
     COST_MAX,
     ArtifactRow,
     Filed,
+    FiledOfRun,
     cost_fact,
     decades,
     filed_again,
@@ -33,7 +34,16 @@ INSERT_ARTIFACT = f"""
 """
 
 
-NO_COSTS = "DELETE FROM run_cost WHERE project_id = ? AND run_id = ?"
+UNFILE = [
+    f"DELETE FROM {table} WHERE project_id = ? AND run_id = ?"
+    for table in ("run_fact", "run_cost", "artifact")
+]
+FACTS = "SELECT kind, value, started_at FROM run_fact WHERE project_id = ? AND run_id = ?"
+COSTS = "SELECT currency, amount FROM run_cost WHERE project_id = ? AND run_id = ?"
+ARTIFACTS = f"""
+    SELECT {", ".join(ArtifactRow.__struct_fields__)} FROM artifact
+    WHERE project_id = ? AND run_id = ? ORDER BY epoch, seq
+"""
 RECORDS = "SELECT record FROM event WHERE project_id = ? AND run_id = ? ORDER BY epoch, seq"
 
 
@@ -43,12 +53,23 @@ def refile(connection: sqlite3.Connection, project_id: str, run_id: str) -> None
     try:
         rows = connection.execute(RECORDS, (project_id, run_id))
         filed = filed_again(ledger_rows.events_of(row[0] for row in rows))
-        connection.execute(NO_COSTS, (project_id, run_id))
+        for statement in UNFILE:
+            connection.execute(statement, (project_id, run_id))
         file(connection, filed)
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()
         raise
+
+
+def filed(connection: sqlite3.Connection, project_id: str, run_id: str) -> FiledOfRun:
+    """By what a run is found, as it is filed."""
+    place = (project_id, run_id)
+    return FiledOfRun(
+        facts=frozenset(connection.execute(FACTS, place).fetchall()),
+        costs=dict(connection.execute(COSTS, place).fetchall()),
+        artifacts=tuple(ArtifactRow(*row) for row in connection.execute(ARTIFACTS, place)),
+    )
 
 
 def file(connection: sqlite3.Connection, filed: Filed) -> None:

@@ -48,7 +48,14 @@ ALL_RUNS = """
     SELECT project_id, run_id FROM event
     UNION SELECT project_id, run_id FROM run ORDER BY project_id, run_id
 """
-PLACES = "SELECT hash, place FROM leaf WHERE project_id = ? AND hash IN ({marks})"
+PLACE = """
+    WITH found AS (
+        SELECT rowid AS event, project_id, hash FROM event
+        WHERE project_id = ? AND run_id = ? AND seq = ? AND hash = ?
+    )
+    SELECT place FROM found CROSS JOIN leaf_of USING (event)
+        CROSS JOIN leaf USING (project_id, place, hash)
+"""
 LEAVES = "SELECT hash FROM leaf WHERE project_id = ? AND place >= ? ORDER BY place LIMIT ?"
 # From project to project by the key: there are far fewer of them than leaves.
 SIZES = """
@@ -167,16 +174,12 @@ def log_sizes(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute(SIZES).fetchall())
 
 
-def places(
-    connection: sqlite3.Connection, project_id: str, hashes: Sequence[bytes]
-) -> dict[bytes, int]:
-    """Where these hashes stand in the project's log: a pass over it for some hundred of them."""
-    found: dict[bytes, int] = {}
-    for at in range(0, len(hashes), BLOBS_AT_ONCE):
-        some = hashes[at : at + BLOBS_AT_ONCE]
-        statement = PLACES.format(marks=", ".join("?" * len(some)))
-        found.update(connection.execute(statement, (project_id, *some)))
-    return found
+def place(
+    connection: sqlite3.Connection, project_id: str, run_id: str, seq: int, digest: bytes
+) -> int | None:
+    """Where the hash of this event of the run stands in the project's log."""
+    found = connection.execute(PLACE, (project_id, run_id, seq, digest)).fetchone()
+    return None if found is None else int(found[0])
 
 
 def strays(connection: sqlite3.Connection, project_id: str) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.audit.verify import verify
 from gateway.domain.events import Draft
-from gateway.domain.facts import COST_MAX, Standing
+from gateway.domain.facts import COST_MAX, FiledOfRun, Standing
 from gateway.storage.wanted import ArtifactFilter, RunFilter
 from tests.contract.ledger.test_asking import at
 from tests.ledger import events
@@ -241,3 +242,34 @@ async def test_runs_of_an_earlier_release_are_filed_again_once(ledger):
     assert await ledger.artifacts(PROJECT, ANY, None, 10) == artifacts
     assert await listed(ledger, min_cost=150, mcp_server="s", path="a") == ["run_1"]
     await ledger.refile(PROJECT, "run_9")
+
+
+async def test_what_is_filed_is_what_verification_works_out(ledger):
+    """However the events were batched, and after filing it all again."""
+    drafts = [
+        msgspec.structs.replace(events.started(agent_id="ag"), recorded_at=at(0)),
+        events.decided(side_effects=["write"], mcp_server="files"),
+        asked("m-1", cost=40, prompt_version="v1"),
+        made("a.txt", access="written", digest="sha256:" + "ab" * 32),
+        events.asked("apr_1"),
+        events.expired("apr_1"),
+        asked("m-2", cost=77),
+        asked("m-2", cost=COST_MAX, currency="eur"),
+        events.observed("run_ended", status="failed"),
+    ]
+    for seq, draft in enumerate(drafts, 1):
+        await ledger.record([persist(draft, seq, "run_1")], {})
+    await ledger.record(persists(drafts, run_id="run_2"), {})
+    await run(ledger, "run_3")
+    before = [await ledger.filed(PROJECT, f"run_{n}") for n in (1, 2, 3)]
+
+    first = await verify(ledger)
+    await ledger.refile(PROJECT, "run_1")
+    again = await verify(ledger)
+
+    assert (first.ok, again.ok, first.runs) == (True, True, 3), first.bad
+    assert await ledger.filed(PROJECT, "run_1") == before[0]
+    assert before[0].costs == before[1].costs == {"USD": 117, "EUR": COST_MAX}
+    assert len(before[0].facts) > 10
+    assert [each.path for each in before[1].artifacts] == ["a.txt"]
+    assert before[2] == FiledOfRun()

@@ -31,8 +31,11 @@ async def test_leaves_stand_in_the_order_of_the_commits(ledger):
     assert list(await ledger.leaves(PROJECT, 0, 100)) == wanted
     assert list(await ledger.leaves(PROJECT, 2, 3)) == wanted[2:5]
     assert list(await ledger.leaves("prj_2", 0, 100)) == []
-    places = await ledger.places(PROJECT, [wanted[4], wanted[1], bytes(32)])
-    assert places == {wanted[4]: 4, wanted[1]: 1}
+    asked = [("run_b", 3, 4), ("run_a", 1, 1), ("run_a", 3, 4), ("run_c", 3, 4), ("run_b", 2, 4)]
+    places = [await ledger.place(PROJECT, run, seq, wanted[at]) for run, seq, at in asked]
+    assert places == [4, 1, None, None, None]
+    assert await ledger.place("prj_2", "run_b", 3, wanted[4]) is None
+    assert await ledger.log_sizes() == {PROJECT: 6}
     assert await ledger.strays(PROJECT) == 0
 
 

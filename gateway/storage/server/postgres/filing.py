@@ -11,6 +11,7 @@ from gateway.domain.facts import (
     COST_MAX,
     ArtifactRow,
     Filed,
+    FiledOfRun,
     cost_fact,
     decades,
     filed_again,
@@ -41,34 +42,57 @@ INSERT_ARTIFACTS = f"""
 """
 
 
-# All of a run's costs at once, and not in addition to what is there.
-PUT_COSTS = ADD_COSTS.replace("c.amount + excluded.amount", "excluded.amount")
 RECORDS = """
     SELECT record FROM checkrein.event WHERE project_id = $1 AND run_id = $2 AND run_day = $3
     ORDER BY epoch, seq
 """
 
 
+FACTS = """
+    SELECT kind, value, started_at FROM checkrein.run_fact WHERE project_id = $1 AND run_id = $2
+"""
+COSTS = "SELECT currency, amount FROM checkrein.run_cost WHERE project_id = $1 AND run_id = $2"
+ARTIFACTS = f"""
+    SELECT {", ".join(ArtifactRow.__struct_fields__)} FROM checkrein.artifact
+    WHERE project_id = $1 AND run_id = $2 ORDER BY epoch, seq
+"""
+UNFILE = "SELECT checkrein.unfile($1, $2)"
+
+
+async def filed(connection: Connection, project_id: str, run_id: str) -> FiledOfRun:
+    """By what a run is found, as it is filed."""
+    place = (stored_text(project_id), stored_text(run_id))
+    facts, costs, artifacts = [
+        [tuple(map(text_of, row)) for row in await connection.fetch(each, *place)]
+        for each in (FACTS, COSTS, ARTIFACTS)
+    ]
+    return FiledOfRun(
+        facts=frozenset(facts),
+        costs=dict(costs),
+        artifacts=tuple(ArtifactRow(*row) for row in artifacts),
+    )
+
+
 async def refile(connection: Connection, project_id: str, run_id: str, day: date) -> None:
     """File again what a run's events say. The run must be locked against those who record."""
     asked = (stored_text(project_id), stored_text(run_id), day)
     rows = await connection.fetch(RECORDS, *asked)
-    filed = filed_again(events_of(row[0] for row in rows))
-    await file(connection, filed, {(project_id, run_id): day}, costs=PUT_COSTS)
+    again = filed_again(events_of(row[0] for row in rows))
+    await connection.execute(UNFILE, *asked[:2])
+    await file(connection, again, {(project_id, run_id): day})
 
 
 async def file(
     connection: Connection,
     filed: Filed,
     days: Mapping[Place, date],
-    costs: str = ADD_COSTS,
 ) -> None:
     """Write what a transaction's events say of their runs."""
     facts = set(filed.facts)
     if filed.costs:
         # In one order for all writers, like their locks.
         asked = [(*at, amount, days[at[0], at[1]]) for at, amount in sorted(filed.costs.items())]
-        for row in await connection.fetch(costs, *columns(asked, 5)):
+        for row in await connection.fetch(ADD_COSTS, *columns(asked, 5)):
             project_id, run_id, currency = map(text_of, row[:3])
             started_at = filed.started[project_id, run_id]
             for reached in decades(row[3]):

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from gateway.domain.facts import Agent, ArtifactRow, Standing
+from gateway.domain.facts import Agent, ArtifactRow, FiledOfRun, Standing
 from gateway.domain.projections import Indexed
 from gateway.errors import StorageFailure
 from gateway.storage.ports import Erased, FeedPage, Found, Persist, StoredEvent
@@ -25,7 +25,7 @@ from gateway.storage.server.postgres.database import (
     Role,
     open_database,
 )
-from gateway.storage.server.postgres.filing import refile
+from gateway.storage.server.postgres.filing import filed, refile
 from gateway.storage.server.postgres.kept import Kept
 from gateway.storage.server.postgres.writes import (
     LOCK,
@@ -209,10 +209,13 @@ class PostgresLedger:
         async with self._database.across() as connection:
             return await log.own_witnessing(connection, worker, seconds)
 
-    async def places(self, project_id: str, hashes: Sequence[bytes]) -> Mapping[bytes, int]:
-        """Where these hashes stand in the log, those that do."""
+    async def place(self, project_id: str, run_id: str, seq: int, digest: bytes) -> int | None:
+        """Where the hash of this event of the run stands in the log."""
         async with self._database.tenant(project_id) as connection:
-            return await log.places(connection, project_id, hashes)
+            day = await self._day(connection, project_id, run_id)
+            if day is None:
+                return None
+            return await log.place(connection, project_id, run_id, day, seq, digest)
 
     async def strays(self, project_id: str) -> int:
         """How many hashes stand in the project's log or with an event, and not in both."""
@@ -247,6 +250,10 @@ class PostgresLedger:
             day = await self._day(connection, project_id, run_id)
             if day is not None:
                 await refile(connection, project_id, run_id, day)
+
+    async def filed(self, project_id: str, run_id: str) -> FiledOfRun:
+        async with self._database.tenant(project_id) as connection:
+            return await filed(connection, project_id, run_id)
 
     async def standing(
         self, project_id: str, runs: Sequence[tuple[str, str]]

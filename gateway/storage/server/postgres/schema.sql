@@ -276,6 +276,21 @@ $$;
 
 ALTER FUNCTION checkrein.trim_feed(keep interval) OWNER TO checkrein_owner;
 
+CREATE FUNCTION checkrein.unfile(project text, run text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM set_config('checkrein.inside', 'on', true);
+    DELETE FROM checkrein.run_fact WHERE project_id = project AND run_id = run;
+    DELETE FROM checkrein.run_cost WHERE project_id = project AND run_id = run;
+    DELETE FROM checkrein.artifact WHERE project_id = project AND run_id = run;
+    PERFORM set_config('checkrein.inside', 'off', true);
+END
+$$;
+
+ALTER FUNCTION checkrein.unfile(project text, run text) OWNER TO checkrein_owner;
+
 CREATE TABLE checkrein.action (
     project_id text NOT NULL COLLATE pg_catalog."C",
     decision_id text NOT NULL COLLATE pg_catalog."C",
@@ -388,6 +403,7 @@ CREATE TABLE checkrein.event (
     record bytea NOT NULL,
     hash bytea NOT NULL,
     blob_keys bytea NOT NULL,
+    leaves bigint,
     CONSTRAINT event_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT event_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT event_seq_check CHECK ((seq > 0))
@@ -415,6 +431,7 @@ CREATE TABLE checkrein.event_other (
     record bytea NOT NULL,
     hash bytea NOT NULL,
     blob_keys bytea NOT NULL,
+    leaves bigint,
     CONSTRAINT event_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT event_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT event_seq_check CHECK ((seq > 0))
@@ -722,6 +739,8 @@ CREATE INDEX run_environment ON checkrein.run USING btree (project_id, environme
 
 CREATE INDEX run_fact_days ON checkrein.run_fact USING brin (run_day);
 
+CREATE INDEX run_fact_of_run ON checkrein.run_fact USING btree (project_id, run_id);
+
 CREATE INDEX run_parent ON checkrein.run USING btree (project_id, parent_run_id, started_at, run_id) WHERE (parent_run_id IS NOT NULL);
 
 CREATE INDEX run_started ON checkrein.run USING btree (project_id, started_at, run_id);
@@ -923,6 +942,9 @@ GRANT ALL ON FUNCTION checkrein.revoke_key(key_id text, at text) TO checkrein_ga
 
 REVOKE ALL ON FUNCTION checkrein.trim_feed(keep interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION checkrein.trim_feed(keep interval) TO checkrein_worker;
+
+REVOKE ALL ON FUNCTION checkrein.unfile(project text, run text) FROM PUBLIC;
+GRANT ALL ON FUNCTION checkrein.unfile(project text, run text) TO checkrein_worker;
 
 GRANT SELECT ON TABLE checkrein.action TO checkrein_gateway;
 GRANT SELECT,INSERT ON TABLE checkrein.action TO checkrein_worker;

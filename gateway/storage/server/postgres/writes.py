@@ -60,14 +60,15 @@ INSERT_EVENTS = f"""
         SELECT r.project_id, r.run_day, r.run_id, e.*
         FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::text[], $9::text[],
             $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::bytea[],
-            $16::bytea[])
-            AS e (number, {ledger_rows.INDEXED_COLUMNS}, record, hash, blob_keys)
+            $16::bytea[], $17::bigint[])
+            AS e (number, {ledger_rows.INDEXED_COLUMNS}, record, hash, blob_keys, leaves)
         JOIN {RUN_NUMBERS} USING (number)
     ),
     stored AS (
         INSERT INTO checkrein.event (project_id, run_day, run_id, {ledger_rows.INDEXED_COLUMNS},
-            record, hash, blob_keys)
-        SELECT project_id, run_day, run_id, {ledger_rows.INDEXED_COLUMNS}, record, hash, blob_keys
+            record, hash, blob_keys, leaves)
+        SELECT project_id, run_day, run_id, {ledger_rows.INDEXED_COLUMNS}, record, hash, blob_keys,
+            leaves
         FROM fresh
         ON CONFLICT DO NOTHING
         RETURNING 1
@@ -188,13 +189,16 @@ async def _write(
     projected = project(events, bodies, known.rows, amounts)
     numbers = {place: number for number, place in enumerate(projected.runs, 1)}
     runs = columns([(place[0], known.days[place], place[1]) for place in numbers], 3)
-    rows = [_event_row(each, body, numbers) for each, body in zip(linked, bodies, strict=True)]
-    stored = await connection.fetchval(INSERT_EVENTS, *runs, *columns(rows, 13))
-    if stored != len(rows):
-        raise Contended("Another worker recorded the same run at the same time.")
-    await log.add(
+    leaves = await log.add(
         connection, [(each.event.project_id, bytes.fromhex(each.hash)) for each in linked]
     )
+    rows = [
+        [*_event_row(each, body, numbers), leaves[each.event.project_id]]
+        for each, body in zip(linked, bodies, strict=True)
+    ]
+    stored = await connection.fetchval(INSERT_EVENTS, *runs, *columns(rows, 14))
+    if stored != len(rows):
+        raise Contended("Another worker recorded the same run at the same time.")
     stored_parts = {number: kept.of(at, known.heads.get(at)) for at, number in numbers.items()}
     blobs = _blob_rows(linked, numbers, stored_parts)
     if blobs:
