@@ -13,5 +13,6 @@ Measured (`python -m tests.lineage.measure seen|unseen`, `measure_passed open|cl
 `false_alarms [train]`): cause and frame are right in 226 of 226 runs that were looked at and in 192
 of 200 that were not; where system prompts, thoughts, hand-offs and other runs matter, in 132 of
 132 and 130 of 132 (130 and 129 when the rules first met them). Of 772 calls that were meant so
-3.0 % have a finding (2.6 % of the half that was looked at, 3.4 % of the other), of 3,250 more 4.0 %.
+3.0 % have a finding (2.6 % of the half that was looked at, 3.4 % of the other),
+of 3,250 more calls 4.0 %.
 """
