@@ -76,9 +76,11 @@ EXPLAIN_CALL: Final = Endpoint(
         scope="read",
         summary="Why a call has these arguments",
         description=(
-            "Traces the arguments of a recorded call back through the model's answer, the plan, "
-            "retrieved content and the user's words. Tells the first frame in which a value, sign, "
-            "unit, currency, direction or recipient departs, the cause, and the evidence by frame. "
+            "Traces the arguments of a recorded call back through the model's answer and words, "
+            "the plan, retrieved content, the user's words, the system prompt and the runs "
+            "above this one, whose frames have a `run_id`. Tells the first frame in which "
+            "a value, sign, unit, currency, direction or recipient departs, the cause, and the "
+            "evidence by frame. "
             "Where the record does not suffice, the cause is `unknown`, and what was not recorded "
             "is named. No model is asked."
         ),

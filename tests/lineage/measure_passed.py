@@ -15,7 +15,7 @@ from msgspec import Struct
 from tests.api.live import json, live_gateway
 from tests.lineage.recording import POLICY
 from tests.lineage.recording_passed import play
-from tests.lineage.tasks_passed import Scene, scenes
+from tests.lineage.tasks_passed import Make, Scene, scenes
 from tests.lineage.words_passed import CLOSED, OPEN
 
 HALVES = {"open": (OPEN, 11), "closed": (CLOSED, 8_128)}
@@ -68,11 +68,13 @@ class Outcome(Struct, frozen=True):
         return any(step.get("run_id") not in (None, self.whole["run_id"]) for step in has)
 
 
-def measured(client: httpx2.Client, half: str) -> list[Outcome]:
-    """Every scene of a half played on a gateway, and explained by it."""
+def measured(
+    client: httpx2.Client, half: str, some: tuple[Make, ...] | None = None
+) -> list[Outcome]:
+    """Every scene of a half played on a gateway, and explained by it; or those of some tasks."""
     makes, seed = HALVES[half]
     found = []
-    for scene in scenes(makes, seed):
+    for scene in scenes(some or makes, seed):
         names = play(client, scene)
         whole, alone = (
             json(client.get(f"/v1/runs/{names[-1]}/explain", params=query))

@@ -21,7 +21,7 @@ from gateway.replay.lineage.arguments import SILENT, Argument, Reading, Says
 from gateway.replay.lineage.sources import Case
 from gateway.replay.quoting import around
 
-SENTENCES_MAX: Final = 24
+SENTENCES_MAX: Final = 12
 TEXT_MAX: Final = 4_096
 # How much words must speak for or against a flag that they do not name outright.
 _AGAINST: Final = 0.4
@@ -108,8 +108,9 @@ def _begins(said: set[str], word: str) -> bool:
 def _said_both_ways(case: Case, argument: Argument, text: str) -> bool:
     """Whether one sentence has the flag so and another one otherwise: `what if it is not`."""
     read_ = prepare(text)
+    spans = list(read_.sentences())[:SENTENCES_MAX]
     ways = set()
-    for start, end in list(read_.sentences())[:SENTENCES_MAX]:
+    for start, end in spans if len(spans) > 1 else ():
         for value in (True, False):
             field = replace(argument.field, value=value)
             found = text_differences(read_.clean[start:end], case.tool, [field])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.replay.lineage.arguments import SILENT, Argument, Reading
 from gateway.replay.lineage.reading import read
@@ -66,11 +67,18 @@ def listen(case: Case, argument: Argument) -> Heard:
         (case.model, read(case, argument, case.model) if case.model else SILENT),
         tuple((source, read(case, argument, source)) for source in case.content),
         tuple((source, ruled(case, argument, source)) for source in case.system),
-        tuple((source, thought_of(case, argument, source)) for source in case.reasoning),
+        (),
         tuple((each, read(case, argument, each.words)) for each in case.handed if each.words),
         (words, read(case, argument, words) if words else SILENT),
         _known(case, argument, above) if above else (),
     )
+
+
+def thought_over(heard: Heard) -> Heard:
+    """With what the model thought, which is only asked once a value departs."""
+    case, argument = heard.case, heard.argument
+    said = tuple((source, thought_of(case, argument, source)) for source in case.reasoning)
+    return replace(heard, reasoning=said)
 
 
 def _known(case: Case, argument: Argument, above: Passed) -> tuple[tuple[Source, Reading], ...]:

@@ -7,6 +7,7 @@ where the whole text would say everything at once.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,7 +22,7 @@ from gateway.replay.quoting import quoted
 
 SENTENCES_MAX: Final = 64
 _SOFT: Final = frozenset({"boolean", "direction", "enum", "entity", "text"})
-_SOFT_MAX: Final = 16
+_SOFT_MAX: Final = 8
 _FAINT: Final = 0.5
 
 
@@ -36,8 +37,8 @@ def ruled(case: Case, argument: Argument, source: Source) -> Reading:
             return found
     named = _named(argument)
     about = named if argument.kind in _SOFT else named | _spoken(case)
-    fitting = [each for each in _sentences(source.text) if about & _telling(each)]
-    for sentence in fitting[: _SOFT_MAX if argument.kind in _SOFT else SENTENCES_MAX]:
+    fitting = (each for each, stems in _told(source.text) if about & stems)
+    for sentence in islice(fitting, _SOFT_MAX if argument.kind in _SOFT else SENTENCES_MAX):
         found = _of(case, argument, source, sentence)
         if found.says == "agrees" or (found.says == "departs" and argument.kind != "boolean"):
             return found
@@ -64,7 +65,7 @@ def _of(case: Case, argument: Argument, source: Source, sentence: str) -> Readin
     return found if found.says == "silent" else replace(found, quote=quoted(sentence))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _sentences(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for place in range(0, len(text), LIMIT):
@@ -73,7 +74,12 @@ def _sentences(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
+def _told(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The sentences with the stems that tell what they speak of."""
+    return tuple((each, _telling(each)) for each in _sentences(text))
+
+
 def _telling(sentence: str) -> frozenset[str]:
     stems = prepare(sentence).stems
     return frozenset(each for each in stems if each not in STOP and weight(each) > _FAINT)

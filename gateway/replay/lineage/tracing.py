@@ -22,7 +22,7 @@ from gateway.replay.lineage.explanation import (
     gravity,
     missing_of,
 )
-from gateway.replay.lineage.hearing import Heard, listen
+from gateway.replay.lineage.hearing import Heard, listen, thought_over
 from gateway.replay.lineage.meaning import Injected, expected_of, injected_by
 from gateway.replay.lineage.passed_on import heard_where_passed
 from gateway.replay.lineage.sources import Case, Passed
@@ -86,6 +86,7 @@ def _traced(heard: Heard) -> Finding:
     injected = injected_by(heard, expected)
     if relation == "" and injected is None:
         return finding_of(heard, "none", None, "", None)
+    heard = thought_over(heard)
     cause, flip, candidates = _cause(heard, injected)
     return finding_of(heard, cause, flip, relation or "different", expected, candidates)
 
@@ -126,7 +127,7 @@ def _cause(heard: Heard, injected: Injected | None) -> tuple[Cause, Step | None,
         return cause, step_of(plan, planned), ()
     handed = next((passed for passed, said in heard.handed if said.says == "agrees"), None)
     if heard.told_otherwise and handed is not None:
-        return _cause(heard_where_passed(heard, handed), None)
+        return _cause(thought_over(heard_where_passed(heard, handed)), None)
     return _cause_below_plan(heard, call)
 
 
