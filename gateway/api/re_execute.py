@@ -23,6 +23,7 @@ from gateway.domain.observations import (
 from gateway.domain.pointers import array_index
 from gateway.domain.reports import EventBatch
 from gateway.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
+from gateway.replay.record.manifest import Captured, Manifest, captured
 from gateway.replay.reexecute.asked import Changes
 from gateway.replay.reexecute.checks import Check, Label
 from gateway.replay.reexecute.endpoints import EndpointName
@@ -64,7 +65,8 @@ class ReExecution(Struct, frozen=True):
 
     `request` is what is sent, `notes` say in what it is not what the model was given then. `label`
     is `regression` when a check does not hold on the new answer, and null without checks.
-    `recorded_as` is the run in which the re-execution is recorded, a child of the run.
+    `recorded_as` is the run in which the re-execution is recorded, a child of the run. `capture` is
+    of the run that is repeated: what nobody observed in it, no label speaks of.
     """
 
     run_id: str
@@ -79,6 +81,7 @@ class ReExecution(Struct, frozen=True):
     checks: list[CheckOutcome]
     label: Label | None
     recorded_as: str | None
+    capture: Manifest | None = None
 
 
 async def _re_execute(parts: Parts, call: Call) -> Answer:
@@ -107,13 +110,17 @@ async def _re_execute(parts: Parts, call: Call) -> Answer:
         raise Conflict(error.code, f"{_upper(str(error))}.") from None
     if prepared is None:
         raise NotFound("step_not_found", "No step of this seq in this run.")
+    secret = parts.keyring.run_secret
+    seen = await captured(parts.ledger, secret, caller.project_id, [run_id])
     if not wanted.confirm:
-        return Answer(_shown(run_id, prepared, None, None), headers)
+        return Answer(_shown(run_id, prepared, None, None, seen), headers)
     with parts.re_executions:
-        return await _sent(parts, caller, RunRef(**_child(parts, row)), prepared)
+        return await _sent(parts, caller, RunRef(**_child(parts, row)), prepared, seen)
 
 
-async def _sent(parts: Parts, caller: Caller, child: RunRef, prepared: Prepared) -> Answer:
+async def _sent(
+    parts: Parts, caller: Caller, child: RunRef, prepared: Prepared, seen: Captured
+) -> Answer:
     """Recorded before it is sent, and again with what came of it: nothing is spent silently."""
     assert parts.re_executor is not None
     run_id = str(child.parent_run_id)
@@ -130,7 +137,7 @@ async def _sent(parts: Parts, caller: Caller, child: RunRef, prepared: Prepared)
         _refuse(trouble, opened.run_id)
     batch = EventBatch(child, _events(run_id, prepared, result))
     await parts.reporter.report_events(caller, batch)
-    return Answer(_shown(run_id, prepared, result, opened.run_id))
+    return Answer(_shown(run_id, prepared, result, opened.run_id, seen))
 
 
 def _refuse_agents(caller: Caller) -> None:
@@ -210,7 +217,11 @@ def _events(run_id: str, prepared: Prepared, result: Result) -> list[Observation
 
 
 def _shown(
-    run_id: str, prepared: Prepared, result: Result | None, recorded_as: str | None
+    run_id: str,
+    prepared: Prepared,
+    result: Result | None,
+    recorded_as: str | None,
+    seen: Captured,
 ) -> ReExecution:
     return ReExecution(
         run_id=run_id,
@@ -225,7 +236,16 @@ def _shown(
         checks=list(prepared.outcomes if result is None else result.outcomes),
         label=None if result is None else result.label,
         recorded_as=recorded_as,
+        capture=seen.beside(_verdict(result)),
     )
+
+
+def _verdict(result: Result | None) -> str:
+    """As a clause."""
+    if result is None:
+        return "Nothing was sent"
+    told = f", labelled {result.label} by the checks" if result.label else ""
+    return f"The model was asked again{told}, and no tool ran"
 
 
 def _refuse(trouble: EndpointTrouble, recorded_as: str) -> NoReturn:

@@ -110,6 +110,8 @@ def _show(screen: Screen, found: dict[str, Any]) -> None:
         screen.say("Nothing was sent. The same command with --yes sends it.")
     else:
         screen.section("recorded", (found["recorded_as"],))
+    if capture := found.get("capture"):
+        screen.section("capture", (capture["says"],))
 
 
 _ROWS = ("model", "answer", "calls", "verdicts", "ended", "tokens", "cost", "time")

@@ -449,7 +449,7 @@ def test_a_match_says_what_was_not_observed(recording):
     assert (watched["clock"].state, watched["random"].state) == ("unobserved", "complete")
     assert report.captured is not None
     assert report.says == (
-        "2 of 3 calls are as recorded; 2 were answered from the record and 0 ran; of the recorded "
+        "2 of 3 calls are as recorded (2 answered from the record, 0 run here); of the recorded "
         "run, what models answered, what the network answered, the agent's own clock and what its "
         "code drew at random were not observed."
     )

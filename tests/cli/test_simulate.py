@@ -60,7 +60,7 @@ def test_the_same_program_matches_and_its_tools_do_not_run(asked: Asked, agent: 
     assert done.out.startswith("Ada\nAda\n")
     assert "the tool ran" not in done.out
     assert "2 of 2 match (100.0%)" in done.out
-    assert "2 were answered from the record and 0 ran; of the recorded run, what mod" in done.out
+    assert "(2 answered from the record, 0 run here); of the recorded run, what mod" in done.out
 
 
 def test_a_changed_line_is_told_with_the_first_divergence(asked: Asked, agent: Path) -> None:

@@ -46,6 +46,7 @@ def test_nothing_is_sent_before_it_is_confirmed(client, provider):
         "cost": {"amount": "0.0055", "currency": "USD"},
     }
     assert (told["now"], told["label"], told["recorded_as"]) == (None, None, None)
+    assert told["capture"]["says"].startswith("Nothing was sent; ")
     assert told["unchanged"] is True
     [found] = told["checks"]
     assert (found["original"], found["now"]) == (True, None)
@@ -134,6 +135,9 @@ def test_checks_label_the_answer(client, provider, said, label, held):
     told = again(client, run, seq, confirm=True, checks=checks)
 
     assert told["label"] == label
+    said_of = f"The model was asked again, labelled {label} by the checks, and no tool ran; "
+    assert told["capture"]["says"].startswith(said_of)
+    assert "what the network answered" in told["capture"]["unseen"]
     assert [each["now"] for each in told["checks"]] == held
     assert all(each["why"] for each in told["checks"] if not each["now"])
     # The recorded answer says something else, and is measured by the same checks.

@@ -104,7 +104,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         stubbed = sum(one.stubbed for one in self.watched)
         ran = sum(one.recorded for one in self.watched)
         told = f"{self.matched} of {self.compared} calls are as recorded"
-        told += f"; {stubbed} were answered from the record and {ran} ran"
+        told += f" ({stubbed} answered from the record, {ran} run here)"
         unseen = "how much of the run was captured is not told"
         if self.captured is not None:
             unseen = f"of the recorded run, {self.captured.unseen}"
