@@ -32,6 +32,9 @@ BLOCK_BYTES = 64
 _sha256 = hashlib.sha256
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
+# Behind a key of a hash's size, the rest of the block.
+_INNER_REST = _INNER[:1] * (BLOCK_BYTES - KEY_BYTES)
+_OUTER_REST = _OUTER[:1] * (BLOCK_BYTES - KEY_BYTES)
 
 
 class SealBroken(ValueError):
@@ -94,12 +97,15 @@ def commitments(secret: bytes, event_id: str, parts: Mapping[str, bytes]) -> dic
     begun = begun.copy()
     begun.update(_named(event_id.encode(), b""))
     found = {}
+    # What `_known` and `_hmac` do, written out: calls are a fifth of what this costs.
     for name, data in parts.items():
         inner = begun.copy()
         inner.update(name.encode())
         outer = outer_begun.copy()
         outer.update(inner.digest())
-        found[name] = _hmac(outer.digest(), data).hex()
+        key = outer.digest()
+        last = _sha256(key.translate(_INNER) + _INNER_REST + data).digest()
+        found[name] = _sha256(key.translate(_OUTER) + _OUTER_REST + last).hexdigest()
     return found
 
 

@@ -30,6 +30,8 @@ from gateway.worker.sifting import Sifting
 BATCH = 256
 # So many are stored at once while the next ones are being finished.
 AT_ONCE = 256
+# After so long no more of a batch is begun: what is left is claimed again, and leases are renewed.
+STORE_SECONDS = 2.0
 # After so many have been finished, others of this process get their turn: the store among them.
 TURN = 8
 IDLE_SECONDS = 0.05
@@ -98,6 +100,7 @@ class Recorder:
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._repeated = Repeated()
         self._refusals: dict[tuple[str, str, int], int] = {}
+        self._more = False
         self.figures = Figures()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -113,8 +116,8 @@ class Recorder:
                 pause = min(2 * pause, longest)
                 continue
             pause = shortest
-            if settled < self._batch:
-                traffic = settled >= TRAFFIC
+            traffic = settled >= TRAFFIC
+            if not (self._more and traffic):
                 await _sleep(stop, self._gathering_seconds if traffic else self._idle_seconds)
 
     async def drain(self, seconds: float = math.inf) -> None:
@@ -126,7 +129,9 @@ class Recorder:
 
     async def step(self) -> int:
         """Record one batch; return how many of the journal's records that settled."""
-        claims = _in_order(await self._drain.claim(self._batch))
+        claimed = await self._drain.claim(self._batch)
+        self._more = len(claimed) >= self._batch
+        claims = _in_order(claimed)
         if not claims:
             self.figures.lag_seconds = 0.0
             return 0
@@ -163,13 +168,15 @@ class Recorder:
         """Slice after slice in order; while the ledger is at one, the next is finished here."""
         repeated = self._repeated
         repeated.bound()
+        stop_at = self._ambient.monotonic() + STORE_SECONDS
         stored: list[Finished] = []
-        size = self._at_once
+        start, size = 0, self._at_once
         ready = await self._finish(claims[:size], repeated)
-        for start in range(size, len(claims) + size, size):
-            done, ready = await asyncio.gather(
-                sifting.store(ready), self._finish(claims[start : start + size], repeated)
-            )
+        while ready:
+            start += size
+            late = self._ambient.monotonic() > stop_at
+            rest = [] if late else claims[start : start + size]
+            done, ready = await asyncio.gather(sifting.store(ready), self._finish(rest, repeated))
             stored += done
         return stored
 
