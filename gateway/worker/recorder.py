@@ -100,6 +100,8 @@ class Recorder:
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._repeated = Repeated()
         self._refusals: dict[tuple[str, str, int], int] = {}
+        # Fewer than a batch while the ledger is slow: what is claimed and not stored was in vain.
+        self._claiming = batch
         self._more = False
         self.figures = Figures()
 
@@ -129,8 +131,8 @@ class Recorder:
 
     async def step(self) -> int:
         """Record one batch; return how many of the journal's records that settled."""
-        claimed = await self._drain.claim(self._batch)
-        self._more = len(claimed) >= self._batch
+        claimed = await self._drain.claim(self._claiming)
+        self._more = len(claimed) >= self._claiming
         claims = _in_order(claimed)
         if not claims:
             self.figures.lag_seconds = 0.0
@@ -178,6 +180,8 @@ class Recorder:
             rest = [] if late else claims[start : start + size]
             done, ready = await asyncio.gather(sifting.store(ready), self._finish(rest, repeated))
             stored += done
+        cut = start < len(claims)
+        self._claiming = max(size, len(stored)) if cut else min(2 * self._claiming, self._batch)
         return stored
 
     async def _finish(self, claims: Sequence[Claim], repeated: Repeated) -> list[Finished]:

@@ -258,10 +258,11 @@ def _event_row(each: Linked, body: Any, numbers: Mapping[Place, int]) -> list[An
     return [number, *columns, each.record, bytes.fromhex(each.hash), keys]
 
 
-def _parts_of(linked: Iterable[Linked]) -> dict[Place, Parts]:
-    """Each content part of a run once: an event has dozens, and most were in the one before."""
+def _parts_of(linked: Sequence[Linked]) -> dict[Place, Parts]:
+    """Each content part of a run once, as it was sealed first: an event has dozens, and most were
+    in the one before."""
     found: dict[Place, Parts] = defaultdict(dict)
-    for each in linked:
+    for each in reversed(linked):
         blobs = each.persist.blobs.values()
         found[place_of(each.event)].update({blob.key: blob for _, blob in blobs})
     return found
