@@ -32,6 +32,9 @@ BLOCK_BYTES = 64
 _sha256 = hashlib.sha256
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
+# Behind a key of a hash's size, the rest of the block.
+_INNER_REST = _INNER[:1] * (BLOCK_BYTES - KEY_BYTES)
+_OUTER_REST = _OUTER[:1] * (BLOCK_BYTES - KEY_BYTES)
 
 
 class SealBroken(ValueError):
@@ -90,7 +93,18 @@ def commitment(secret: bytes, event_id: str, name: str, data: bytes) -> str:
 
 def commitments(secret: bytes, event_id: str, parts: Mapping[str, bytes]) -> dict[str, str]:
     """The commitment of each part by name. An event has dozens: together they cost half."""
-    return opened_commitments(openings(secret, event_id, parts), parts)
+    begun, outer_begun = _begun_of(secret, event_id)
+    found = {}
+    # What `openings` and `_hmac` do, written out: calls are a fifth of what this costs.
+    for name, data in parts.items():
+        inner = begun.copy()
+        inner.update(name.encode())
+        outer = outer_begun.copy()
+        outer.update(inner.digest())
+        key = outer.digest()
+        last = _sha256(key.translate(_INNER) + _INNER_REST + data).digest()
+        found[name] = _sha256(key.translate(_OUTER) + _OUTER_REST + last).hexdigest()
+    return found
 
 
 def openings(secret: bytes, event_id: str, names: Iterable[str]) -> dict[str, bytes]:
@@ -98,9 +112,7 @@ def openings(secret: bytes, event_id: str, names: Iterable[str]) -> dict[str, by
 
     What is the same for all parts of an event is worked in once.
     """
-    begun, outer_begun = _begun(secret)
-    begun = begun.copy()
-    begun.update(_named(event_id.encode(), b""))
+    begun, outer_begun = _begun_of(secret, event_id)
     found = {}
     for name in names:
         inner = begun.copy()
@@ -155,6 +167,13 @@ def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
     assert len(key) <= BLOCK_BYTES
     block = key.ljust(BLOCK_BYTES, b"\x00")
     return _sha256(block.translate(_INNER)), _sha256(block.translate(_OUTER))
+
+
+def _begun_of(secret: bytes, event_id: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """The same for all parts of one event, with the event worked in as well."""
+    begun, outer_begun = _begun(secret)
+    begun.update(_named(event_id.encode(), b""))
+    return begun, outer_begun
 
 
 def _nonce() -> bytes:

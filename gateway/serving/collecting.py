@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 
+# A worker has batches of thousands of events in hand, which a collection would only look at.
+WORKERS_YOUNG = 200_000
 
-def collect_seldom() -> None:
+
+def collect_seldom(young: int = 20_000) -> None:
     """Leave what was loaded at the start out of every later collection, and collect seldom.
 
     A check makes hundreds of objects, an event that is recorded dozens, and no cycles. Measured:
@@ -14,4 +17,4 @@ def collect_seldom() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
+    gc.set_threshold(young, 20, 100)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from gateway.api.metrics_server import metrics_app
 from gateway.config import Settings
 from gateway.errors import StorageFailure
-from gateway.serving.collecting import collect_seldom
+from gateway.serving.collecting import WORKERS_YOUNG, collect_seldom
 from gateway.serving.http import http_server, listen
 from gateway.telemetry import Metrics, logger
 from gateway.wiring import Worker, open_worker
@@ -44,7 +44,7 @@ async def work(settings: Settings, on_ready: Callable[[Ready], None]) -> None:
         ]
         if worker.maintain is not None:
             beside.append(asyncio.create_task(_maintain(worker.maintain)))
-        collect_seldom()
+        collect_seldom(WORKERS_YOUNG)
         try:
             await record_until_told(
                 worker.recorder,

@@ -317,11 +317,13 @@ class SealedBlob(Struct, frozen=True):
 class Persist(Struct, frozen=True):
     """One finished event on its way into the ledger, not yet chained.
 
-    `blobs` are its content parts: name -> (commitment, sealed blob).
+    `blobs` are its content parts: name -> (commitment, sealed blob). `opened` is the event's body
+    as `open_body` gives it, where whoever made this has opened it already.
     """
 
     event: Event
     blobs: dict[str, tuple[str, SealedBlob]]
+    opened: Any = None
 
 
 class StoredEvent(Struct, frozen=True, gc=False):

@@ -24,7 +24,7 @@ from gateway.storage.server.redis.journal import open_journal
 from gateway.wiring.stores import ControlStores, GatewayStores, RecordStores, WorkerStores
 
 # Reading and settling ask every partition once, however much they find there.
-BATCH = 1024
+BATCH = 4096
 # A transaction costs a handful of statements and a sync, however many events it holds.
 AT_ONCE = 512
 # Under traffic: three hundred events a second would else be twenty batches.

@@ -6,6 +6,8 @@ with an id of its own making, the same every time, so that it too is recorded ex
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -21,6 +23,9 @@ from gateway.storage.record import RecordUnreadable
 REPEATED_BYTES = 32 * 1024 * 1024
 # What an entry takes besides its bytes.
 ENTRY_BYTES = 500
+
+_bodies = {kind: msgspec.json.Decoder(body) for kind, body in BODIES.items()}
+_objects = msgspec.json.Decoder(dict[str, Any])
 
 
 class Repeated(Struct):
@@ -82,7 +87,7 @@ def _readable(claim: Claim, keys: RunKeys | None, repeated: Repeated) -> Persist
         draft, ciphertext = record.decode(claim.raw)
     except RecordUnreadable as error:
         raise Unreadable("record") from error
-    _check_body(draft)
+    opened = _opened(draft)
     place = (claim.project_id, claim.run_id)
     try:
         parts = record.open_content(keys.content, *place, draft.id, ciphertext)
@@ -102,14 +107,20 @@ def _readable(claim: Claim, keys: RunKeys | None, repeated: Repeated) -> Persist
     if len(known) > before:
         # What was cut anew is what is sealed anew, and what was around it.
         repeated.size += (len(known) - before) * ENTRY_BYTES + 3 * len(ciphertext)
-    return Persist(_event(claim, draft, committed), found)
+    return Persist(_event(claim, draft, committed), found, opened)
 
 
-def _check_body(draft: Draft) -> None:
-    """A body is stored as it is, so it must be the JSON object that its type says."""
-    shape = BODIES.get(draft.type, dict)
+def _opened(draft: Draft) -> Any:
+    """The body as the projections read it, None where its type is open to any object.
+
+    A body is stored as it is, so it must be the JSON object that its type says.
+    """
     try:
-        msgspec.json.decode(draft.body, type=shape)
+        decoder = _bodies.get(draft.type)
+        if decoder is not None:
+            return decoder.decode(draft.body)
+        _objects.decode(draft.body)
+        return None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("body") from error
 

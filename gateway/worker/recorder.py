@@ -31,6 +31,8 @@ from gateway.worker.sifting import Sifting
 BATCH = 256
 # So many are stored at once while the next ones are being finished.
 AT_ONCE = 256
+# After so long no more of a batch is begun: what is left is claimed again, and leases are renewed.
+STORE_SECONDS = 2.0
 # After so many have been finished, others of this process get their turn: the store among them.
 TURN = 8
 IDLE_SECONDS = 0.05
@@ -121,6 +123,9 @@ class Recorder:
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._repeated = Repeated()
         self._refusals: dict[tuple[str, str, int], int] = {}
+        # Fewer than a batch while the ledger is slow: what is claimed and not stored was in vain.
+        self._claiming = batch
+        self._more = False
         self.figures = Figures()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -136,8 +141,8 @@ class Recorder:
                 pause = min(2 * pause, longest)
                 continue
             pause = shortest
-            if settled < self._batch:
-                traffic = settled >= TRAFFIC
+            traffic = settled >= TRAFFIC
+            if not (self._more and traffic):
                 await _sleep(stop, self._gathering_seconds if traffic else self._idle_seconds)
 
     async def drain(self, seconds: float = math.inf) -> None:
@@ -149,7 +154,9 @@ class Recorder:
 
     async def step(self) -> int:
         """Record one batch; return how many of the journal's records that settled."""
-        claims = _in_order(await self._drain.claim(self._batch))
+        claimed = await self._drain.claim(self._claiming)
+        self._more = len(claimed) >= self._claiming
+        claims = _in_order(claimed)
         if not claims:
             self.figures.lag_seconds = 0.0
             return 0
@@ -186,14 +193,18 @@ class Recorder:
         """Slice after slice in order; while the ledger is at one, the next is finished here."""
         repeated = self._repeated
         repeated.bound()
+        stop_at = self._ambient.monotonic() + STORE_SECONDS
         stored: list[Finished] = []
-        size = self._at_once
+        start, size = 0, self._at_once
         ready = await self._finish(claims[:size], repeated)
-        for start in range(size, len(claims) + size, size):
-            done, ready = await asyncio.gather(
-                sifting.store(ready), self._finish(claims[start : start + size], repeated)
-            )
+        while ready:
+            start += size
+            late = self._ambient.monotonic() > stop_at
+            rest = [] if late else claims[start : start + size]
+            done, ready = await asyncio.gather(sifting.store(ready), self._finish(rest, repeated))
             stored += done
+        cut = start < len(claims)
+        self._claiming = max(size, len(stored)) if cut else min(2 * self._claiming, self._batch)
         return stored
 
     async def _finish(self, claims: Sequence[Claim], repeated: Repeated) -> list[Finished]:

@@ -73,6 +73,20 @@ async def test_a_ledger_that_lost_everything_gets_all_parts_again(place, worker)
     assert (found.ok, found.events) == (True, len(batch))
 
 
+async def test_what_is_there_although_it_was_taken_for_new_is_passed_over(place, worker):
+    batch = repeating()
+    await worker.record(batch, SECRETS)
+    parts = await counted(place)
+    async with place.superuser() as connection:
+        await connection.execute("TRUNCATE checkrein.event, checkrein.run, checkrein.leaves")
+
+    assert await worker.record(batch, SECRETS) == len(batch)
+
+    found = await verify(worker, open_secret)
+    assert (found.ok, found.events) == (True, len(batch))
+    assert await counted(place) == parts
+
+
 def test_parts_are_known_only_where_the_chain_ends_as_it_was_left():
     kept = Kept()
     assert kept.of(RUN, None) == set()
@@ -92,6 +106,19 @@ def test_parts_add_up_along_the_chain_and_not_beside_it():
 
     assert kept.of(RUN, OTHER) == {"z"}
     assert kept.of(RUN, SECOND) == set()
+
+
+def test_a_run_is_known_whole_only_from_its_first_event_on():
+    kept = Kept()
+    assert kept.whole(RUN, None)
+    kept.keep(RUN, None, FIRST, {"x"})
+    kept.keep(RUN, FIRST, SECOND, {"y"})
+    assert kept.whole(RUN, SECOND)
+    assert not kept.whole(RUN, OTHER)
+
+    kept.keep(RUN, OTHER, Head(3, 0, "d"), {"z"})
+
+    assert not kept.whole(RUN, Head(3, 0, "d"))
 
 
 def test_memory_is_bounded():

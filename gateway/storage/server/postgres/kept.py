@@ -20,10 +20,14 @@ _NOTHING: frozenset[str] = frozenset()
 
 
 class _Kept(Struct):
-    """The storage keys of a run's parts, and the end of its chain when they had been stored."""
+    """The storage keys of a run's parts, and the end of its chain when they had been stored.
+
+    `whole` when the run has no others: this worker recorded it from its first event.
+    """
 
     head: Head
     keys: set[str]
+    whole: bool
 
 
 class Kept:
@@ -39,14 +43,20 @@ class Kept:
         known = self._runs.get(place)
         return known.keys if known is not None and known.head == head else _NOTHING
 
+    def whole(self, place: Place, head: Head | None) -> bool:
+        """Whether `of` names all parts of the run, so that another one is surely not stored."""
+        known = self._runs.get(place)
+        return head is None or (known is not None and known.head == head and known.whole)
+
     def keep(self, place: Place, before: Head | None, after: Head, keys: set[str]) -> None:
         """What a transaction that was committed has stored: parts and the chain's new end."""
+        whole = self.whole(place, before)
         known = self._runs.pop(place, None)
         if known is not None:
             self._count -= len(known.keys)
             if known.head == before:
                 keys |= known.keys
-        self._runs[place] = _Kept(after, keys)
+        self._runs[place] = _Kept(after, keys, whole)
         self._count += len(keys)
         while self._count > self._most:
             _, oldest = self._runs.popitem(last=False)

@@ -311,17 +311,19 @@ class PostgresLedger:
 
     async def _store(self, part: Sequence[Persist], secrets: Mapping[Any, bytes]) -> Stored:
         """Store a slice; begin again when another worker was at the same runs."""
-        for _ in range(ATTEMPTS - 1):
+        for attempt in range(ATTEMPTS - 1):
             try:
-                return await self._store_once(part, secrets)
+                return await self._store_once(part, secrets, asking=attempt > 0)
             except Contended:
                 continue
-        return await self._store_once(part, secrets)
+        return await self._store_once(part, secrets, asking=True)
 
-    async def _store_once(self, part: Sequence[Persist], secrets: Mapping[Any, bytes]) -> Stored:
+    async def _store_once(
+        self, part: Sequence[Persist], secrets: Mapping[Any, bytes], *, asking: bool
+    ) -> Stored:
         async with self._database.across() as connection:
             try:
-                stored = await store(connection, part, secrets, self._kept)
+                stored = await store(connection, part, secrets, self._kept, asking=asking)
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 raise Contended("Two workers stood in each other's way.") from error
         for run in stored.kept:
@@ -365,9 +367,8 @@ def _slices(batch: Sequence[Persist]) -> list[Sequence[Persist]]:
     slices: list[Sequence[Persist]] = []
     start = size = 0
     for at, persist in enumerate(batch):
-        weight = len(persist.event.body) + sum(
-            len(blob.sealed) for _, blob in persist.blobs.values()
-        )
+        sealed = [len(blob.sealed) for _, blob in persist.blobs.values()]
+        weight = len(persist.event.body) + sum(sealed)
         if at > start and (at - start >= SLICE_EVENTS or size + weight > SLICE_BYTES):
             slices.append(batch[start:at])
             start, size = at, 0

@@ -212,6 +212,9 @@ BEGIN
             'INCLUDING COMPRESSION)',
             part, parent
         );
+        IF parent = 'event' THEN
+            EXECUTE format('ALTER TABLE checkrein.%I SET (toast_tuple_target = 4080)', part);
+        END IF;
         EXECUTE format('ALTER TABLE checkrein.%I ENABLE ROW LEVEL SECURITY', part);
         EXECUTE format('ALTER TABLE checkrein.%I FORCE ROW LEVEL SECURITY', part);
         EXECUTE format(
@@ -435,7 +438,8 @@ CREATE TABLE checkrein.event_other (
     CONSTRAINT event_epoch_check CHECK ((epoch >= 0)),
     CONSTRAINT event_hash_check CHECK ((length(hash) = 32)),
     CONSTRAINT event_seq_check CHECK ((seq > 0))
-);
+)
+WITH (toast_tuple_target='4080');
 ALTER TABLE ONLY checkrein.event_other ALTER COLUMN record SET COMPRESSION lz4;
 
 ALTER TABLE ONLY checkrein.event_other FORCE ROW LEVEL SECURITY;

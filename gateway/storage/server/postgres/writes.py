@@ -2,6 +2,9 @@
 
 One statement for each table, whatever the size of the batch. The locks only save wasted work:
 what forbids a fork is the primary key, and a writer that meets another's event begins again.
+
+What is new goes in without asking, since a row that may be there already costs the server a search
+and a promise more. A writer that was wrong about that begins again as well, and then asks.
 """
 
 from __future__ import annotations
@@ -9,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Any
 
@@ -26,7 +28,7 @@ from gateway.domain.projections import (
     open_body,
 )
 from gateway.errors import EventRefused, StorageFailure
-from gateway.storage.ports import Persist
+from gateway.storage.ports import Persist, SealedBlob
 from gateway.storage.server.postgres import feed, log
 from gateway.storage.server.postgres import rows as ledger_rows
 from gateway.storage.server.postgres.batch import (
@@ -43,6 +45,9 @@ from gateway.storage.server.postgres.database import Connection
 from gateway.storage.server.postgres.filing import file
 from gateway.storage.server.postgres.kept import Kept
 from gateway.storage.server.postgres.known import Known, amounts_of, columns, known_of
+
+# Content by its storage key.
+Parts = dict[str, SealedBlob]
 
 # What says that an event will never fit: a value, a constraint, or the size of an index entry.
 REFUSED = (
@@ -90,6 +95,10 @@ INSERT_BLOBS = f"""
     JOIN {RUN_NUMBERS} USING (number)
     ON CONFLICT DO NOTHING
 """
+# The same for rows that are not there.
+ADD_EVENTS, ADD_BLOBS = (
+    statement.replace("ON CONFLICT DO NOTHING", "") for statement in (INSERT_EVENTS, INSERT_BLOBS)
+)
 INSERT_SECRETS = """
     INSERT INTO checkrein.run_secret (project_id, run_id, wrapped)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
@@ -144,21 +153,31 @@ class Stored(Struct, frozen=True):
 
 
 async def store(
-    connection: Connection, batch: Sequence[Persist], secrets: Mapping[Place, bytes], kept: Kept
+    connection: Connection,
+    batch: Sequence[Persist],
+    secrets: Mapping[Place, bytes],
+    kept: Kept,
+    *,
+    asking: bool = False,
 ) -> Stored:
     """Chain and store the events of `batch` that are new, with those parts that are not `kept`.
 
-    Raises EventRefused when one of them cannot be stored, Contended when another writer was faster:
-    in either case the transaction must not be committed.
+    Raises EventRefused when one of them cannot be stored, Contended when a row was there already,
+    which cannot be so when `asking`, or another writer was faster: in either case the transaction
+    must not be committed.
     """
     try:
         await connection.fetchval(LOCK, locks({place_of(each.event) for each in batch}))
         known = await known_of(connection, batch)
         linked = link_all(batch, known.heads, known.taken)
+        parts = _parts_of(linked)
         if linked:
-            await _write(connection, linked, known, secrets, kept)
-        return Stored(len(linked), tuple(twice(linked, known.heads)), _to_keep(linked, known.heads))
+            await _write(connection, linked, parts, known, secrets, kept, asking=asking)
+        to_keep = _to_keep(linked, parts, known.heads)
+        return Stored(len(linked), tuple(twice(linked, known.heads)), to_keep)
     except REFUSED as error:
+        if not asking and isinstance(error, asyncpg.UniqueViolationError):
+            raise Contended("What was taken for new is stored already.") from None
         # Its detail would name the row, and rows are nobody's business.
         raise EventRefused(f"an event cannot be stored (SQLSTATE {error.sqlstate})") from None
     except (msgspec.MsgspecError, OverflowError, ValueError) as error:
@@ -179,12 +198,15 @@ def locks(places: Iterable[Place]) -> list[int]:
 async def _write(
     connection: Connection,
     linked: Sequence[Linked],
+    parts: Mapping[Place, Parts],
     known: Known,
     secrets: Mapping[Place, bytes],
     kept: Kept,
+    *,
+    asking: bool,
 ) -> None:
     events = [each.event for each in linked]
-    bodies = [open_body(event) for event in events]
+    bodies = [each.persist.opened or open_body(each.event) for each in linked]
     amounts = await amounts_of(connection, known.days, amounts_wanted(events, bodies))
     projected = project(events, bodies, known.rows, amounts)
     numbers = {place: number for number, place in enumerate(projected.runs, 1)}
@@ -196,13 +218,23 @@ async def _write(
         [*_event_row(each, body, numbers), leaves[each.event.project_id]]
         for each, body in zip(linked, bodies, strict=True)
     ]
-    stored = await connection.fetchval(INSERT_EVENTS, *runs, *columns(rows, 14))
+    stored = await connection.fetchval(
+        INSERT_EVENTS if asking else ADD_EVENTS, *runs, *columns(rows, 14)
+    )
     if stored != len(rows):
         raise Contended("Another worker recorded the same run at the same time.")
-    stored_parts = {number: kept.of(at, known.heads.get(at)) for at, number in numbers.items()}
-    blobs = _blob_rows(linked, numbers, stored_parts)
+    blobs = [
+        (number, bytes.fromhex(key), blob.sealed)
+        for at, number in numbers.items()
+        for there in (kept.of(at, known.heads.get(at)),)
+        for key, blob in parts[at].items()
+        if key not in there
+    ]
     if blobs:
-        await connection.execute(INSERT_BLOBS, *runs, *zip(*blobs, strict=True))
+        new = not asking and all(kept.whole(at, known.heads.get(at)) for at in numbers)
+        await connection.execute(
+            ADD_BLOBS if new else INSERT_BLOBS, *runs, *zip(*blobs, strict=True)
+        )
     after = [[*ledger_rows.values(row), known.days[place]] for place, row in projected.runs.items()]
     await _put(connection, PUT_RUNS, after, len(RunRow.__struct_fields__) + 1)
     wrapped = [(*place, secrets[place]) for place in projected.runs if place in secrets]
@@ -230,36 +262,23 @@ def _event_row(each: Linked, body: Any, numbers: Mapping[Place, int]) -> list[An
     return [number, *columns, each.record, bytes.fromhex(each.hash), keys]
 
 
-def _blob_rows(
-    linked: Sequence[Linked],
-    numbers: Mapping[Place, int],
-    stored: Mapping[int, AbstractSet[str]],
-) -> list[tuple[Any, ...]]:
-    """Each content part of a run once, and none that is stored."""
-    sealed: dict[int, dict[str, bytes]] = defaultdict(dict)
-    for each in linked:
-        number = numbers[place_of(each.event)]
-        of_run, there = sealed[number], stored[number]
-        for _, blob in each.persist.blobs.values():
-            if blob.key not in there:
-                of_run.setdefault(blob.key, blob.sealed)
-    return [
-        (number, bytes.fromhex(key), content)
-        for number, of_run in sealed.items()
-        for key, content in of_run.items()
-    ]
+def _parts_of(linked: Sequence[Linked]) -> dict[Place, Parts]:
+    """Each content part of a run once, as it was sealed first: an event has dozens, and most were
+    in the one before."""
+    found: dict[Place, Parts] = defaultdict(dict)
+    for each in reversed(linked):
+        blobs = each.persist.blobs.values()
+        found[place_of(each.event)].update({blob.key: blob for _, blob in blobs})
+    return found
 
 
 def _to_keep(
-    linked: Sequence[Linked], heads: Mapping[Place, Head]
+    linked: Iterable[Linked], parts: Mapping[Place, Parts], heads: Mapping[Place, Head]
 ) -> list[tuple[Place, Head | None, Head, set[str]]]:
-    keys: dict[Place, set[str]] = defaultdict(set)
-    ends: dict[Place, Head] = {}
-    for each in linked:
-        place = place_of(each.event)
-        keys[place].update(blob.key for _, blob in each.persist.blobs.values())
-        ends[place] = Head(each.event.seq, each.event.epoch, each.hash)
-    return [(place, heads.get(place), end, keys[place]) for place, end in ends.items()]
+    ends = {
+        place_of(each.event): Head(each.event.seq, each.event.epoch, each.hash) for each in linked
+    }
+    return [(place, heads.get(place), end, set(parts[place])) for place, end in ends.items()]
 
 
 def _closing(place: Place, change: ApprovalClosed) -> tuple[str, ...]:
