@@ -115,12 +115,16 @@ def _finding(screen: Screen, finding: Finding) -> None:
 
 
 def _row(step: Step, flip: Step | None) -> tuple[str, ...]:
-    here = flip is not None and (step.seq, step.part) == (flip.seq, flip.part)
+    here = flip is not None and _place(step) == _place(flip)
     trust = "" if step.trusted else ", not trusted"
     name = f"{step.name}{trust}: " if step.name else ""
     name = f"run {step.run_id}, {name}" if step.run_id else name
     has = "" if step.says == "silent" else _shown(step.value)
     return (">>" if here else "", step.station, f"{step.seq}", has, f"{name}{step.quote}")
+
+
+def _place(step: Step) -> tuple[str | None, int, str]:
+    return step.run_id, step.seq, step.part
 
 
 def _shown(value: object) -> str:
