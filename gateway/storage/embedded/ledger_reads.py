@@ -51,7 +51,7 @@ ALL_RUNS = """
 PLACE = """
     WITH found AS (
         SELECT rowid AS event, project_id, hash FROM event
-        WHERE project_id = ? AND run_id = ? AND seq = ? AND hash = ?
+        WHERE project_id = ? AND run_id = ? AND epoch = ? AND seq = ? AND hash = ?
     )
     SELECT place FROM found CROSS JOIN leaf_of USING (event)
         CROSS JOIN leaf USING (project_id, place, hash)
@@ -178,8 +178,13 @@ def place(
     connection: sqlite3.Connection, project_id: str, run_id: str, seq: int, digest: bytes
 ) -> int | None:
     """Where the hash of this event of the run stands in the project's log."""
-    found = connection.execute(PLACE, (project_id, run_id, seq, digest)).fetchone()
-    return None if found is None else int(found[0])
+    last = connection.execute(LAST, (project_id, run_id)).fetchone()
+    # Nearly always there is one epoch.
+    for epoch in range(last[1] + 1 if last else 0):
+        asked = (project_id, run_id, epoch, seq, digest)
+        if found := connection.execute(PLACE, asked).fetchone():
+            return int(found[0])
+    return None
 
 
 def strays(connection: sqlite3.Connection, project_id: str) -> int:
