@@ -172,6 +172,8 @@ def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
 def _begun_of(secret: bytes, event_id: str) -> tuple[hashlib._Hash, hashlib._Hash]:
     """The same for all parts of one event, with the event worked in as well."""
     begun, outer_begun = _begun(secret)
+    # What is remembered of the key stays as it is.
+    begun = begun.copy()
     begun.update(_named(event_id.encode(), b""))
     return begun, outer_begun
 
