@@ -141,8 +141,8 @@ class Recorder:
                 pause = min(2 * pause, longest)
                 continue
             pause = shortest
-            traffic = settled >= TRAFFIC
-            if not (self._more and traffic):
+            if not self._more:
+                traffic = settled >= TRAFFIC
                 await _sleep(stop, self._gathering_seconds if traffic else self._idle_seconds)
 
     async def drain(self, seconds: float = math.inf) -> None:
@@ -154,9 +154,8 @@ class Recorder:
 
     async def step(self) -> int:
         """Record one batch; return how many of the journal's records that settled."""
-        claimed = await self._drain.claim(self._claiming)
-        self._more = len(claimed) >= self._claiming
-        claims = _in_order(claimed)
+        asked, self._more = self._claiming, False
+        claims = _in_order(await self._drain.claim(asked))
         if not claims:
             self.figures.lag_seconds = 0.0
             return 0
@@ -169,6 +168,8 @@ class Recorder:
         if not stored and sifting.failure is not None:
             raise sifting.failure
         await self._drain.settle([each.claim for each in stored])
+        # As many as could be, whether all that were claimed or all for which there was time.
+        self._more = len(stored) >= asked or (bool(stored) and self._claiming < asked)
         self._count(stored)
         return len(stored)
 
