@@ -8,9 +8,33 @@ from typing import Any
 
 from gateway.replay.frames import ReplayFrame
 from gateway.replay.lineage.passing import ABOVE_MAX, Ancestry
-from gateway.replay.lineage.sources import TEXT_CHARS, Case
+from gateway.replay.lineage.sources import TEXT_CHARS, Case, spelled
 from gateway.replay.lineage.tracing import explain
 from gateway.replay.lineage.trail import CONTENT_CHARS, CONTENT_MAX, HANDED_MAX, Trail
+
+
+def test_what_is_cut_off_is_not_read() -> None:
+    """Names are made when they are asked for: many, long and nested, they would be gigabytes."""
+
+    class Counted(dict[str, Any]):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self.read = 0
+
+        def items(self) -> Any:
+            for each in super().items():
+                self.read += 1
+                yield each
+
+    wide = Counted((f"k{n}", 1) for n in range(20_000))
+    deep: dict[str, Any] = wide
+    for _ in range(60):
+        deep = {"k" * 480: deep}
+
+    text = spelled(deep)
+
+    assert len(text) <= TEXT_CHARS
+    assert wide.read <= 400
 
 
 def case(contents: int) -> Case:

@@ -112,6 +112,20 @@ def test_the_models_own_words_are_quoted_and_are_no_authority(client: httpx2.Cli
     assert found["expected"] == GOOD
 
 
+def test_what_the_parent_did_later_passed_nothing_on(client: httpx2.Client) -> None:
+    """A parent that goes on working while its child runs: its later call is none of the child's."""
+    parent = new_name("parent")
+    asked = {"user": f"Pay 40 EUR to {GOOD} and 500 EUR to {EVIL}."}
+    check(client, "agents.spawn", arguments={"agent": "payer"}, run={"id": parent}, request=asked)
+    run = new_name("child")
+    named = {"id": run, "parent_run_id": parent}
+    check(client, "crm.read", arguments={"id": "1"}, run=named)
+    check(client, TOOL, arguments={"amount": 500, "to_account": EVIL}, run={"id": parent})
+    check(client, TOOL, arguments={"amount": 40, "to_account": GOOD}, run=named)
+
+    assert explained(client, run)["findings"] == []
+
+
 def test_a_parent_that_nobody_recorded_is_named(client: httpx2.Client) -> None:
     """Where the capture does not suffice, nothing is made up."""
     run = child(client, new_name("nobody"), "Pay invoice 77.")

@@ -12,6 +12,8 @@ from gateway.replay.lineage.model_words import thoughts, told_to
 from gateway.replay.lineage.sources import Source, proposed
 
 ANSWERS_MAX: Final = 256
+# So many proposed calls, the newest, over all answers: every call of the run is looked up in them.
+CALLS_MAX: Final = 1_024
 
 
 class Answer(Struct, frozen=True):
@@ -45,10 +47,13 @@ class Answers:
             # What the call that it goes on from was told is not told again.
             if not any(source.station == station for source in asked):
                 asked += self._before(continues, station)
-        calls = tuple(tool_calls(observed.get("answer")))
+        calls = tuple(tool_calls(observed.get("answer"))[:CALLS_MAX])
         said = thoughts(frame.seq, observed)
         answer = Answer(frame.seq, calls, asked, said, frame.body.get("key"))
         self._answers = [*self._answers[1 - ANSWERS_MAX :], answer]
+        count = sum(len(each.calls) for each in self._answers)
+        while count > CALLS_MAX and len(self._answers) > 1:
+            count -= len(self._answers.pop(0).calls)
         return answer
 
     def _before(self, continues: Any, station: str) -> tuple[Source, ...]:
@@ -61,15 +66,12 @@ class Answers:
 
         `again`: the call was judged before.
         """
-        by_id = [
-            (answer, call)
-            for answer in self._answers
-            for call in answer.calls
-            if call_id is not None and call.id == call_id
-        ]
-        if by_id:
-            answer, call = by_id[-1]
-            return answer, proposed(answer.seq, call)
+        if not tool:
+            return self._last()
+        for answer in reversed(self._answers) if call_id is not None else ():
+            call = next((each for each in reversed(answer.calls) if each.id == call_id), None)
+            if call is not None:
+                return answer, proposed(answer.seq, call)
         for answer in reversed(self._answers):
             calls = [call for call in answer.calls if same_tool(call.name, tool)]
             if calls:

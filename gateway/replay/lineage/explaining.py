@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
+from gateway.replay.frames import ReplayFrame
 from gateway.replay.lineage.explanation import Explanation
 from gateway.replay.lineage.passing import Ancestry
 from gateway.replay.lineage.sources import Case
@@ -20,6 +22,7 @@ FRAMES_MAX: Final = 5_000
 # recorded late.
 PARENT_FRAMES_MAX: Final = 2_000
 LATER_MAX: Final = 100
+READ_AT_ONCE: Final = 32
 
 
 async def explained(
@@ -33,8 +36,7 @@ async def explained(
     """What became of the call; None when the run has no such decision. Raises UnknownPointer."""
     after = max(0, await ledger.last_seq(project_id, run_id) - FRAMES_MAX)
     trail = Trail(action, unread=after)
-    async for frame in walk(ledger, open_secret, project_id, run_id, after):
-        trail.add(frame)
+    await _read(walk(ledger, open_secret, project_id, run_id, after), trail.add)
     case = trail.case()
     if case is None:
         return None
@@ -58,12 +60,31 @@ async def _with_parents(
         last = await _last_before(ledger, project_id, wanted, above.until)
         after = max(0, last - PARENT_FRAMES_MAX)
         passing = above.passing(row, after)
-        async for frame in walk(ledger, open_secret, project_id, wanted, after):
-            if frame.seq > last + LATER_MAX:
-                break
-            passing.add(frame)
-        above.took(passing, row)
+        frames = walk(ledger, open_secret, project_id, wanted, after)
+        await _read(frames, passing.add, last + LATER_MAX)
+        await asyncio.to_thread(above.took, passing, row)
     return above.case()
+
+
+async def _read(
+    frames: AsyncIterator[ReplayFrame], add: Callable[[ReplayFrame], None], last: int | None = None
+) -> None:
+    """Every frame up to seq `last`, taken in by a thread: what a run holds may be long to read, and
+    checks are answered meanwhile."""
+    some: list[ReplayFrame] = []
+    async for frame in frames:
+        if last is not None and frame.seq > last:
+            break
+        some.append(frame)
+        if len(some) == READ_AT_ONCE:
+            await asyncio.to_thread(_take_in, some, add)
+            some = []
+    await asyncio.to_thread(_take_in, some, add)
+
+
+def _take_in(frames: Sequence[ReplayFrame], add: Callable[[ReplayFrame], None]) -> None:
+    for frame in frames:
+        add(frame)
 
 
 async def _last_before(ledger: Ledger, project_id: str, run_id: str, until: str) -> int:

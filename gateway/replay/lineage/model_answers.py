@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -42,9 +43,14 @@ def proposes(value: dict[str, Any]) -> bool:
     return _call(value, (), None) is not None
 
 
+@lru_cache(maxsize=4096)
+def _plain(name: str) -> str:
+    return _NOT_NAME.sub("", name.lower())
+
+
 def same_tool(proposed: str, called: str) -> bool:
     """Whether two names are of one tool: providers allow no dots, and MCP hosts prefix a server."""
-    left, right = (_NOT_NAME.sub("", name.lower()) for name in (proposed, called))
+    left, right = _plain(proposed), _plain(called)
     shorter, longer = sorted((left, right), key=len)
     return bool(shorter) and (left == right or (len(shorter) > 5 and longer.endswith(shorter)))
 

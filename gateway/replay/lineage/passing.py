@@ -77,25 +77,35 @@ class Passing:
         self._run_id = run_id
         self._until = below.recorded_at
         self._began = str(child.get("started_at") or below.recorded_at)
-        self._names = {child.get(name) for name in ("run_id", "external_id", "name")} - {None}
+        self._ids = {child.get(name) for name in ("run_id", "external_id")} - {None}
+        self._name = child.get("name")
         self._asked = (below.request[0].text or "").strip() if below.request else ""
-        self._trail = Trail(None, unread)
+        self._trail = Trail(None, unread, cases_max=_CALLS_MAX)
         self._unread = unread
         self._calls: dict[str, int] = {}
         self._named: Passed | None = None
+        self._by_id = False
         self._gone = False
 
     def add(self, frame: ReplayFrame) -> None:
-        """The next frame. What came after the call that is explained has passed nothing on."""
-        named = frame.type == "handoff" and frame.body.get("child_run_id") in self._names
-        if not named and frame.recorded_at > self._until:
+        """The next frame. What came after the call that is explained has passed nothing on.
+
+        A hand-off that gives the child's id may be recorded late. By its name, which others may
+        have as well, it must have been there, and an id counts before a name.
+        """
+        to = frame.body.get("child_run_id") if frame.type == "handoff" else None
+        by_id = to is not None and to in self._ids
+        if not by_id and frame.recorded_at > self._until:
             return
+        named = by_id or (to is not None and to == self._name and not self._by_id)
+        self._by_id = self._by_id or by_id
         self._gone = self._gone or bool(frame.erased or frame.broken)
         self._trail.add(frame)
         id_ = str(frame.body.get("action_id"))
         if named:
             self._named = self._trail.handed
-        elif frame.type == "decision":
+        elif frame.type == "decision" and frame.recorded_at <= self._began:
+            # A call that was decided when the child was there already did not begin it.
             self._calls.pop(id_, None)
             self._calls[id_] = frame.seq
             if len(self._calls) > _CALLS_MAX:

@@ -25,7 +25,6 @@ from gateway.replay.lineage.arguments import (
 )
 from gateway.replay.lineage.flags import flag_reading, flags_said
 from gateway.replay.lineage.hard_values import SAME, currency_reading, value_reading, where_said
-from gateway.replay.lineage.model_answers import same_tool
 from gateway.replay.lineage.sources import Case, Source
 from gateway.replay.quoting import around
 
@@ -49,10 +48,6 @@ def read(case: Case, argument: Argument, source: Source) -> Reading:
         # A small number is everywhere: it counts beside what the argument is called.
         return found if found.labelled else SILENT
     return found
-
-
-def _of_another_tool(case: Case, source: Source) -> bool:
-    return source.tool is not None and not same_tool(source.tool, case.tool)
 
 
 def _is_common(argument: Argument) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ Station = Literal[
 ]
 TEXT_CHARS: Final = 16_384
 _LINES_MAX: Final = 400
+_NAME_CHARS: Final = 256
 
 
 class Source(Struct, frozen=True):
@@ -97,17 +99,31 @@ def spelled(value: Any) -> str:
     if value is None or isinstance(value, str):
         return (value or "")[:TEXT_CHARS]
     lines: list[str] = []
-    stack: list[tuple[str, Any]] = [("", value)]
-    while stack and len(lines) < _LINES_MAX:
-        name, each = stack.pop()
-        if isinstance(each, dict):
-            stack += [(f"{name} {key}".strip(), below) for key, below in reversed(each.items())]
-        elif isinstance(each, list):
-            stack += [(name, below) for below in reversed(each)]
-        else:
-            written = each if isinstance(each, str) else msgspec.json.encode(each).decode()
-            lines.append(f"{name}: {written}" if name else written)
+    chars = 0
+    stack = [_below("", value)]
+    while stack and len(lines) < _LINES_MAX and chars < TEXT_CHARS:
+        found = next(stack[-1], None)
+        if found is None:
+            stack.pop()
+            continue
+        name, each = found
+        if isinstance(each, dict | list):
+            stack.append(_below(name, each))
+            continue
+        written = each if isinstance(each, str) else msgspec.json.encode(each).decode()
+        lines.append(f"{name}: {written}" if name else written)
+        chars += len(lines[-1])
     return "\n".join(lines)[:TEXT_CHARS]
+
+
+def _below(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What stands in a value, under names that are made when they are asked for."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield f"{name} {key}".strip()[:_NAME_CHARS], each
+    else:
+        for each in value if isinstance(value, list) else (value,):
+            yield name, each
 
 
 def text_of(observed: dict[str, Any], name: str) -> str:

@@ -34,7 +34,7 @@ CONTENT_MAX: Final = 64
 CONTENT_CHARS: Final = 131_072
 HANDED_MAX: Final = 8
 HANDOFF: Final = "handoff"
-_CASES_MAX: Final = 5_000
+CASES_MAX: Final = 5_000
 _USER: Final = ("message", "user")
 
 
@@ -42,10 +42,12 @@ class Trail:
     """Gathers the case of one action. `action` is its id, a decision's id, or a frame's number.
 
     Without one it is the step that broke, or else the last one. `unread` counts the frames before
-    the first that is added.
+    the first that is added; of the calls the newest `cases_max` can be asked for.
     """
 
-    def __init__(self, action: str | None = None, unread: int = 0) -> None:
+    def __init__(
+        self, action: str | None = None, unread: int = 0, cases_max: int = CASES_MAX
+    ) -> None:
         self._action = action
         self._unread = unread
         self._content: dict[str, Source] = {}
@@ -57,6 +59,7 @@ class Trail:
         self._answers = Answers()
         self._handed: list[Passed] = []
         self._gone: list[str] = []
+        self._cases_max = cases_max
         self._cases: dict[str, Case] = {}
         self._tools: dict[str, str] = {}
         self._done: set[str] = set()
@@ -148,7 +151,11 @@ class Trail:
         words = Source("handoff", frame.seq, "/observation/reason", text, name=name)
         answer, model = self._answers.of("", None, again=True)
         case = replace(
-            self._known(frame, answer, model, {}), tool=HANDOFF, arguments={"reason": text}
+            self._known(frame, answer, model, {}),
+            tool=HANDOFF,
+            arguments={"reason": text},
+            # Those before it are kept by the run: each with those before it would be kept for ever.
+            handed=(),
         )
         self._handed = [*self._handed[1 - HANDED_MAX :], Passed(case, words if text else None)]
 
@@ -227,7 +234,7 @@ class Trail:
 
     def _keep(self, name: str, case: Case) -> None:
         self._cases[name] = case
-        while len(self._cases) > _CASES_MAX:
+        while len(self._cases) > self._cases_max:
             self._cases.pop(next(iter(self._cases)))
 
     def _ask(self, seq: int, part: str, said: Any) -> None:
