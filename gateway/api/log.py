@@ -16,6 +16,7 @@ from gateway.audit.log.tree import LogTree
 from gateway.audit.signing.ed25519 import Signer
 from gateway.audit.signing.keys import PURPOSE, SigningKeys
 from gateway.errors import Conflict, NotFound
+from gateway.replay.opening import read_event
 
 Size = Annotated[int, Meta(ge=0, le=2**53 - 1, description="How many leaves the log had.")]
 
@@ -119,7 +120,13 @@ async def _head(parts: Parts, project_id: str, run_id: str) -> tuple[int, str] |
     """The seq and the hash of the last event of a run's chain."""
     last = await parts.ledger.last_seq(project_id, run_id)
     found = await parts.ledger.events(project_id, run_id, max(0, last - 1), 100)
-    return (last, found[-1].hash) if found else None
+    if not found:
+        return None
+    # Both of one event: others may have come since. After a failover the chain goes on behind the
+    # newest event, which need not have the highest seq.
+    read = [(read_event(each), each.hash) for each in found]
+    event, digest = max(read, key=lambda each: (each[0].epoch, each[0].seq))
+    return event.seq, digest
 
 
 async def _size(tree: LogTree, wanted: int | UnsetType) -> int:

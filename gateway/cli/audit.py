@@ -139,16 +139,29 @@ def revoke(screen: Screen, key: str, at: str, data: str | None) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Hash the files that the run made again; they are found here by name.",
 )
+@click.option(
+    "--checkpoint",
+    "held",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The checkpoint that your witness has: the file of a proof must speak of its log.",
+)
 @answering
-def verify(screen: Screen, export: Path, public_key: Path, artifacts: Path | None) -> int:
+def verify(
+    screen: Screen, export: Path, public_key: Path, artifacts: Path | None, held: Path | None
+) -> int:
     """Verify an export offline: signature, hash chain, receipt and content. Exits with 1 if not.
 
     A folder or a zip; or the file of one proof, as `audit prove` and `audit consistency` write it.
+    Whoever signs could sign two histories: `--checkpoint` holds a proof against what you kept.
 
     Example: checkrein audit verify run.zip --public-key checkrein.pem
     """
     if _is_proof(export):
-        return _tell_proven(screen, _proven(export, public_key))
+        return _tell_proven(screen, _proven(export, public_key, held), held)
+    if held is not None:
+        text = "An export holds its own checkpoint: --checkpoint goes with the file of one proof."
+        raise Failure(text, "checkrein audit consistency OLD", USAGE)
     checked = _checked(export, public_key, artifacts)
     if screen.json:
         import msgspec
@@ -191,7 +204,7 @@ def _is_proof(path: Path) -> bool:
         return False
 
 
-def _proven(path: Path, public_key: Path) -> Proven | str:
+def _proven(path: Path, public_key: Path, held: Path | None) -> Proven | str:
     """What the proof shows, or why it shows nothing."""
     from gateway.audit.log import proof_file
     from gateway.audit.signing import ed25519
@@ -203,7 +216,10 @@ def _proven(path: Path, public_key: Path) -> Proven | str:
             data = file.read(proof_file.FILE_BYTES_MAX + 1)
         if len(data) > proof_file.FILE_BYTES_MAX:
             return "the proof is too long"
-        return proof_file.verify(data, keys, since)
+        proven = proof_file.verify(data, keys, since)
+        if held is not None:
+            proof_file.hold(proven, held.read_bytes(), keys)
+        return proven
     except OSError as error:
         text = f"{error.filename} cannot be read: {error.strerror}."
         raise Failure(text, "name a file that is there", ABSENT) from error
@@ -213,7 +229,7 @@ def _proven(path: Path, public_key: Path) -> Proven | str:
         return str(error)
 
 
-def _tell_proven(screen: Screen, proven: Proven | str) -> int:
+def _tell_proven(screen: Screen, proven: Proven | str, held: Path | None) -> int:
     if screen.json:
         import msgspec
 
@@ -225,6 +241,10 @@ def _tell_proven(screen: Screen, proven: Proven | str) -> int:
     else:
         screen.say(f"ok  {said_of(proven)}.")
         screen.say(f"    The log is {proven.origin}, signed by {', '.join(proven.signed_by)}.")
+        if held is not None:
+            screen.say(f"    It is the log of {held}.")
+        else:
+            screen.say("    Hold it against what your witness has: --checkpoint FILE.")
         if proven.compromised_at:
             screen.say(f"    Its key was compromised at {proven.compromised_at}.", "yellow")
     return FOUND if isinstance(proven, str) else 0

@@ -11,7 +11,7 @@ from gateway.errors import ConfigInvalid
 
 
 def witnesses_of(settings: Settings, ambient: Ambient) -> tuple[Witness, ...]:
-    """Raises ConfigInvalid when the webhook's secret cannot be read."""
+    """Raises ConfigInvalid when the webhook's secret cannot be read or is empty."""
     found: list[Witness] = []
     if not settings.checkpoint_seconds:
         return ()
@@ -29,6 +29,11 @@ def _secret(settings: Settings) -> bytes | None:
     if name is None:
         return None
     try:
-        return Path(name).read_bytes().strip()
+        secret = Path(name).read_bytes().strip()
     except OSError as error:
         raise ConfigInvalid(f"{name} cannot be read: {error.strerror}.") from error
+    if not secret:
+        raise ConfigInvalid(
+            f"{name} is empty: it is to hold the secret that signs for the webhook."
+        )
+    return secret

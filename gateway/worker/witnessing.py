@@ -65,7 +65,8 @@ class Witnessing:
         self._ambient = ambient
         self._interval_seconds = interval_seconds
         self._own = own
-        self._logs = Logs(ledger)
+        # All are gone through again and again: one that was let go of would be read from its start.
+        self._logs = Logs(ledger, most=None)
         self._read_at = ambient.monotonic()
         self._told: dict[tuple[str, str], int] = {}
         self._failing: set[tuple[str, str]] = set()
@@ -105,6 +106,8 @@ class Witnessing:
 
     async def run(self, stop: asyncio.Event) -> None:
         """At once, then as often as was asked for; sooner again after a failure."""
+        # Until all were told once, from now on: an alert must not wait for a first success.
+        self.figures.witnessed_at = self._ambient.now_ns() / 1e9
         try:
             while not stop.is_set():
                 done = await self._tried()
@@ -133,7 +136,7 @@ class Witnessing:
         return self._own is None or await self._own(self._interval_seconds + OWNED_SECONDS)
 
     def _forget(self) -> None:
-        self._logs = Logs(self._ledger)
+        self._logs = Logs(self._ledger, most=None)
         self._read_at = self._ambient.monotonic()
         self._told.clear()
 

@@ -102,6 +102,21 @@ def test_a_compromised_key_vouches_for_events_before_and_for_no_growth():
         shown(grown(77), since="2100-01-01T00:00:00Z")
 
 
+@pytest.mark.parametrize("proof", [included(41), grown(77)], ids=["inclusion", "consistency"])
+def test_a_signer_with_two_histories_is_found_by_what_a_witness_kept(proof):
+    """Each history proves itself; only a checkpoint that somebody else kept tells them apart."""
+    proven = shown(proof)
+    other = Checkpoint(checkpoint.origin_of(PROJECT), COUNT, merkle.root(LEAVES[1:] + LEAVES[:1]))
+
+    proof_file.hold(proven, note(COUNT).encode(), KEYS)
+    with pytest.raises(ProofWrong, match="another log"):
+        proof_file.hold(proven, checkpoint.sign(other, SIGNER), KEYS)
+    with pytest.raises(ProofWrong, match="nothing about"):
+        proof_file.hold(proven, note(5).encode(), KEYS)
+    with pytest.raises(NoteBroken):
+        proof_file.hold(proven, note(COUNT, "prj_2").encode(), KEYS)
+
+
 def test_a_key_that_is_not_known_shows_nothing():
     with pytest.raises(NoteBroken):
         proof_file.verify(proof_file.encode(included(41)), {})

@@ -6,7 +6,9 @@ repository that somebody else pulls.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from gateway.audit.log import checkpoint
@@ -33,9 +35,18 @@ def newest(folder: Path, origin: str, keys: PublicKeys) -> Checkpoint | None:
     if path is None:
         return None
     try:
-        return checkpoint.read(path.read_bytes(), origin, keys)
+        found = checkpoint.read(path.read_bytes(), origin, keys)
     except NoteBroken as error:
         raise NoteBroken(f"{path.name}: {error}") from error
+    if path.name != name_of(found.size):
+        # An older one under a larger name would hide those that were seen since.
+        raise NoteBroken(f"{path.name} holds the checkpoint of {found.size:,} events")
+    return found
+
+
+def name_of(size: int) -> str:
+    """The file of a checkpoint: their names are in the order of their sizes."""
+    return f"checkpoint-{size:015d}.txt"
 
 
 def push(folder: Path, note: bytes, size: int) -> Path:
@@ -44,13 +55,22 @@ def push(folder: Path, note: bytes, size: int) -> Path:
     What stands there already was found consistent before: it has the same root.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"checkpoint-{size:015d}.txt"
+    path = folder / name_of(size)
+    # Under its name it is whole or not there: half a checkpoint would be one that was touched.
+    descriptor, begun = tempfile.mkstemp(prefix=".begun-", dir=folder)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        return path
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(note)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(begun)
+    finally:
+        Path(begun).unlink()
+    kept = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(kept)
+    finally:
+        os.close(kept)
     return path

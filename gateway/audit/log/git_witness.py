@@ -35,6 +35,18 @@ def seen(folder: Path, origin: str, keys: PublicKeys) -> list[Checkpoint]:
     return found
 
 
+def newest(folder: Path, origin: str, keys: PublicKeys) -> Checkpoint | None:
+    """The largest checkpoint that was ever committed, which must still be there; None where there
+    was none. Raises NoteBroken, WitnessAway."""
+    if not folder.is_dir():
+        return None
+    there = file_witness.newest(folder, origin, keys)
+    committed = max((name for _, name in _committed(folder)), default=None)
+    if committed is not None and not (folder / committed).is_file():
+        raise NoteBroken(f"{committed} was committed, and is gone")
+    return there
+
+
 def push(folder: Path, note: bytes, size: int) -> str:
     """Commit a checkpoint, unless one of the same size is there; the commit. Raises WitnessAway."""
     path = file_witness.push(folder, note, size)

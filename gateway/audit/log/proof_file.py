@@ -52,13 +52,15 @@ class Consistency(
 class Proven(Struct, frozen=True):
     """What a proof shows: of a log of `size` leaves, signed by these keys.
 
-    An inclusion names its event, a consistency the size `before`. `compromised_at` is when the key
-    fell into other hands.
+    An inclusion names its event, a consistency the size `before`. Roots are in base64, as in the
+    notes: a signer with two histories can prove each by itself, so they are to be held against what
+    a witness has. `compromised_at` is when the key fell into other hands.
     """
 
     kind: str
     origin: str
     size: int
+    root: str
     signed_by: tuple[str, ...]
     run_id: str | None = None
     seq: int | None = None
@@ -66,6 +68,7 @@ class Proven(Struct, frozen=True):
     recorded_at: str | None = None
     index: int | None = None
     before: int | None = None
+    before_root: str | None = None
     compromised_at: str | None = None
 
 
@@ -116,6 +119,20 @@ def verify(data: bytes, keys: PublicKeys, compromised: Mapping[str, str] | None 
     return _consistent(proof, keys, compromised or {})
 
 
+def hold(proven: Proven, note: bytes, keys: PublicKeys) -> None:
+    """Hold what was proven against a checkpoint that somebody else kept.
+
+    Raises NoteBroken, and ProofWrong when the proof speaks of another history, or of other sizes.
+    """
+    kept = checkpoint.read(note, proven.origin, keys)
+    roots = {proven.size: proven.root, proven.before: proven.before_root}
+    root = roots.get(kept.size)
+    if root is None:
+        raise ProofWrong(f"it says nothing about the checkpoint of {kept.size:,} events")
+    if root != text_of(kept.root):
+        raise ProofWrong(f"it is of another log than the checkpoint of {kept.size:,} events")
+
+
 def origin_in(note: bytes) -> str:
     """The log that a note says it is of; whether it is, its signature shows."""
     return note.decode("utf-8", "replace").partition("\n")[0]
@@ -138,6 +155,7 @@ def _included(proof: Inclusion, keys: PublicKeys, compromised: Mapping[str, str]
         "inclusion",
         noted.origin,
         noted.size,
+        text_of(noted.root),
         signed_by,
         run_id=event.run_id,
         seq=event.seq,
@@ -157,7 +175,15 @@ def _consistent(proof: Consistency, keys: PublicKeys, compromised: Mapping[str, 
     since = _since(signed_by, compromised)
     if since is not None:
         raise ProofWrong(f"the later one was made with a key that was compromised at {since}")
-    return Proven("consistency", origin, now.size, signed_by, before=before.size)
+    return Proven(
+        "consistency",
+        origin,
+        now.size,
+        text_of(now.root),
+        signed_by,
+        before=before.size,
+        before_root=text_of(before.root),
+    )
 
 
 def _read(note: str, origin: str, keys: PublicKeys) -> tuple[Checkpoint, tuple[str, ...]]:
@@ -183,9 +209,12 @@ def _since(signed_by: tuple[str, ...], compromised: Mapping[str, str]) -> str | 
 
 def _instant(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise ProofWrong(f"{text} is no time") from error
+    if found.tzinfo is None:
+        raise ProofWrong(f"{text} is a time of nowhere")
+    return found
 
 
 __all__ = [
@@ -196,6 +225,7 @@ __all__ = [
     "Proven",
     "consistency",
     "encode",
+    "hold",
     "inclusion",
     "origin_in",
     "verify",

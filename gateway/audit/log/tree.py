@@ -95,15 +95,16 @@ class LogTree:
 
 
 class Logs:
-    """The trees of some projects, those asked for last."""
+    """The trees of some projects, those asked for last; of all of them without `most`."""
 
-    def __init__(self, ledger: Leaves) -> None:
+    def __init__(self, ledger: Leaves, most: int | None = PROJECTS_MAX) -> None:
         self._ledger = ledger
+        self._most = most
         self._trees: OrderedDict[str, LogTree] = OrderedDict()
 
     def of(self, project_id: str) -> LogTree:
         tree = self._trees.pop(project_id, None) or LogTree(self._ledger, project_id)
         self._trees[project_id] = tree
-        while len(self._trees) > PROJECTS_MAX:
+        while self._most is not None and len(self._trees) > self._most:
             self._trees.popitem(last=False)
         return tree

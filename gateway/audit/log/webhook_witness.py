@@ -30,6 +30,10 @@ from gateway.audit.log.proving import text_of
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.5
 TIMEOUT_SECONDS = 10.0
+# A witness that answers a byte at a time is given so long for all of it.
+ATTEMPT_SECONDS = 30.0
+# It has a size to say, and nothing else.
+REPLY_BYTES_MAX = 64
 SIGNATURE = "checkrein-signature"
 
 # The consistency proof from an older size to that of the checkpoint; None when it was larger.
@@ -62,24 +66,40 @@ async def push(
             body = b"".join([b"old %d\n" % old, *(_line(each) for each in proof), b"\n", note])
             headers = {
                 "content-type": "text/plain; charset=utf-8",
+                "accept-encoding": "identity",
                 **_signed(body, secret, ambient),
             }
             try:
-                reply = await client.post(url, content=body, headers=headers)
-            except httpx2.HTTPError as error:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    status, said = await _answer(client, url, body, headers)
+            except (httpx2.HTTPError, TimeoutError) as error:
                 problem = type(error).__name__
             else:
-                if reply.is_success:
+                if 200 <= status < 300:
                     return old
-                if reply.status_code == 422:
+                if status == 422:
                     raise NoteBroken(f"the witness saw another log at {old:,} events")
-                problem = f"status {reply.status_code}"
-                if reply.status_code == 409 and (seen := _size(reply.text)) not in (None, old):
+                problem = f"status {status}"
+                if status == 409 and (seen := _size(said)) not in (None, old):
                     old = seen or 0
                     continue
             if attempt + 1 < ATTEMPTS:
                 await asyncio.sleep(pause_seconds * 2**attempt)
     raise WitnessAway(f"The witness did not take the checkpoint: {problem}.")
+
+
+async def _answer(
+    client: httpx2.AsyncClient, url: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, str]:
+    """The status, and of a conflict the first bytes of what is said, as they were sent."""
+    said = b""
+    async with client.stream("POST", url, content=body, headers=headers) as reply:
+        if reply.status_code == 409:
+            async for part in reply.aiter_raw():
+                said += part[:REPLY_BYTES_MAX]
+                if len(said) >= REPLY_BYTES_MAX:
+                    break
+    return reply.status_code, said.decode("ascii", "replace")
 
 
 def _line(digest: bytes) -> bytes:

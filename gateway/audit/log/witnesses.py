@@ -64,12 +64,12 @@ class FolderWitness(Struct, frozen=True):
         if not _NAME.fullmatch(log.project_id):
             raise WitnessAway(f"{log.project_id!r} cannot be the name of a folder")
         folder = self.root / log.project_id
-        push = git_witness.push if self.git else file_witness.push
+        kept = git_witness if self.git else file_witness
         try:
-            seen = await asyncio.to_thread(file_witness.newest, folder, log.now.origin, keys)
+            seen = await asyncio.to_thread(kept.newest, folder, log.now.origin, keys)
             if seen is not None:
                 await _hold(log, seen)
-            await asyncio.to_thread(push, folder, log.note, log.now.size)
+            await asyncio.to_thread(kept.push, folder, log.note, log.now.size)
         except OSError as error:
             raise WitnessAway(f"{folder}: {error.strerror}") from error
 

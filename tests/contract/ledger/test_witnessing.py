@@ -160,6 +160,50 @@ async def test_a_log_that_does_not_go_on_from_what_was_seen_is_told_to_nobody_th
     assert await seen(tmp_path / "larger", PROJECT, signing) == [9]
 
 
+async def test_a_witness_that_somebody_made_forget_is_not_believed(ledger, signing, tmp_path):
+    """An old checkpoint under a larger name, or one that was committed and taken away, hides what
+    was seen since."""
+    await signing.create(FixedAmbient())
+    kept, repository = tmp_path / "seen", tmp_path / "git"
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    witnesses = (FolderWitness(kept), FolderWitness(repository, git=True))
+    loop = witnessing(ledger, signing, *witnesses)
+    await recorded(ledger, 1, 2)
+    assert await loop.step()
+    old = (kept / PROJECT / file_witness.name_of(2)).read_bytes()
+
+    (kept / PROJECT / file_witness.name_of(10**14)).write_bytes(old)
+    (repository / PROJECT / file_witness.name_of(2)).unlink()
+    await recorded(ledger, 3, 3)
+    assert not await loop.step()
+
+    assert loop.figures.checkpoints == {
+        "folder pushed": 1,
+        "git pushed": 1,
+        "folder contradicted": 1,
+        "git contradicted": 1,
+    }
+
+
+async def test_a_checkpoint_that_was_begun_is_none_that_was_touched(ledger, signing, tmp_path):
+    """A crash in the middle of writing leaves no name behind that a checkpoint has."""
+    await signing.create(FixedAmbient())
+    loop = witnessing(ledger, signing, FolderWitness(tmp_path))
+    await recorded(ledger, 1, 1)
+    assert await loop.step()
+    (tmp_path / PROJECT / ".begun-x").write_bytes(b"half")
+    await recorded(ledger, 2, 2)
+
+    assert await loop.step()
+
+    assert await seen(tmp_path, PROJECT, signing) == [1, 2]
+    assert sorted(each.name for each in (tmp_path / PROJECT).iterdir()) == [
+        ".begun-x",
+        file_witness.name_of(1),
+        file_witness.name_of(2),
+    ]
+
+
 async def test_nothing_is_told_before_there_is_a_key_to_sign_it(ledger, signing, tmp_path, capsys):
     await recorded(ledger, 1, 2)
     loop = witnessing(ledger, signing, FolderWitness(tmp_path / "seen"), interval_seconds=0.02)
