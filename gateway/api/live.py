@@ -91,7 +91,8 @@ FOLLOW: Final = Operation(
         "the last message, with none lost and none twice; what is more than 20,000 events behind, "
         "or older than a week, is a `gap`. One who reads slowly is waited for by nobody; one who "
         "does not read for 30 seconds is cut off and may resume. A revoked key ends the stream "
-        "with `closed`. A browser sends a ticket as `?ticket=`, or offers a WebSocket the "
+        "with `closed`. A browser sends a ticket, which lets in once, as `?ticket=`: to go on it "
+        "makes another and says `after`. Or it offers a WebSocket the "
         "subprotocols `checkrein.live` and `checkrein.ticket.<ticket>`; an `Origin` must be the "
         "gateway's own. A WebSocket takes no messages."
     ),

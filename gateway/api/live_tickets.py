@@ -53,10 +53,8 @@ class Taken:
 
     def take(self, ticket: bytes, expires_ns: int, now_ns: int) -> None:
         """Raises Unauthenticated for one that was taken before."""
-        for old in list(self._until):
-            if self._until[old] > now_ns:
-                break
-            del self._until[old]
+        while self._until and next(iter(self._until.values())) <= now_ns:
+            del self._until[next(iter(self._until))]
         if ticket in self._until:
             detail = "This ticket was used before: POST /v1/live/tickets makes another."
             raise Unauthenticated(detail=detail)

@@ -23,7 +23,7 @@ from gateway.domain.observations import (
 from gateway.domain.pointers import array_index
 from gateway.domain.reports import EventBatch
 from gateway.errors import BadRequest, Conflict, Forbidden, NotFound, Unavailable
-from gateway.replay.record.manifest import Captured, Manifest, captured
+from gateway.replay.record.manifest import UNASKED_MAX, Captured, Manifest, captured
 from gateway.replay.reexecute.asked import Changes
 from gateway.replay.reexecute.checks import Check, Label
 from gateway.replay.reexecute.endpoints import EndpointName
@@ -111,7 +111,7 @@ async def _re_execute(parts: Parts, call: Call) -> Answer:
     if prepared is None:
         raise NotFound("step_not_found", "No step of this seq in this run.")
     secret = parts.keyring.run_secret
-    seen = await captured(parts.ledger, secret, caller.project_id, [run_id])
+    seen = await captured(parts.ledger, secret, caller.project_id, [run_id], UNASKED_MAX)
     if not wanted.confirm:
         return Answer(_shown(run_id, prepared, None, None, seen), headers)
     with parts.re_executions:

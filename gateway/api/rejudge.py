@@ -16,7 +16,13 @@ from gateway.api.parts import Parts
 from gateway.api.runs import Cursor, Word, named_run, run_missing
 from gateway.domain.ruleset import Ruleset
 from gateway.errors import NotFound, PolicyInvalid
-from gateway.replay.record.manifest import Manifest, captured, of_standings
+from gateway.replay.record.manifest import (
+    ASKED_MAX,
+    UNASKED_MAX,
+    Manifest,
+    captured,
+    of_standings,
+)
 from gateway.replay.standing import Judged, Standing
 
 PAGE: Final = 100
@@ -78,7 +84,8 @@ class RejudgedDecision(Judged, frozen=True):
 class RejudgedRun(Struct, frozen=True):
     """A page of a run's decisions, in order. `counts` says how many of the page stand how.
 
-    `capture` is of the whole run, and null on pages behind the first one unless asked for.
+    `capture` is of the whole run, and null on pages behind the first one unless asked for. Where
+    nobody asked, the first 2,000 frames are looked at.
     """
 
     run_id: str
@@ -113,7 +120,7 @@ async def _decision(parts: Parts, call: Call) -> Answer:
     found = await freshness.soon(parts, decision_id, find)
     if found is None:
         raise NotFound("decision_not_found", "No decision of this id in this project.")
-    seen = await _capture(parts, project_id, [found]) if ask.capture else None
+    seen = await _capture(parts, project_id, [found], more=False) if ask.capture else None
     told: dict[str, Any] = asdict(found)
     return Answer(RejudgedDecision(**told, capture=seen))
 
@@ -128,8 +135,12 @@ async def _run(parts: Parts, call: Call) -> Answer:
     page = await parts.rejudging.of_run(project_id, run_id, ask.after, ask.limit, under)
     counts = _counts(page.judged)
     more = page.after is not None
-    wanted = ask.after == 0 if isinstance(ask.capture, UnsetType) else ask.capture
-    seen = await _capture(parts, project_id, page.judged, run_id) if wanted else None
+    unasked = isinstance(ask.capture, UnsetType)
+    seen = None
+    if ask.after == 0 if unasked else ask.capture:
+        most = UNASKED_MAX if unasked else ASKED_MAX
+        partly = more or ask.after > 0
+        seen = await _capture(parts, project_id, page.judged, run_id, more=partly, most=most)
     return Answer(RejudgedRun(run_id, counts, page.judged, more, page.after, seen), headers)
 
 
@@ -147,7 +158,8 @@ async def _range(parts: Parts, call: Call) -> Answer:
     place = page.cursor
     following = cursor.write(parts.cursor_key, project_id, listed, place) if place else None
     counts, more = _counts(page.judged), following is not None
-    seen = await _capture(parts, project_id, page.judged) if ask.capture else None
+    partly = more or before is not None
+    seen = await _capture(parts, project_id, page.judged, more=partly) if ask.capture else None
     return Answer(RejudgedRange(counts, page.judged, more, following, seen))
 
 
@@ -168,12 +180,18 @@ async def _policy(parts: Parts, policy: str | UnsetType) -> Ruleset | None:
 
 
 async def _capture(
-    parts: Parts, project_id: str, judged: Sequence[Judged], *run_ids: str
+    parts: Parts,
+    project_id: str,
+    judged: Sequence[Judged],
+    *run_ids: str,
+    more: bool,
+    most: int = ASKED_MAX,
 ) -> Manifest:
-    """What was captured of these runs, and of those that the decisions are from."""
+    """What was captured of these runs, and of those that the decisions are from; there are `more`
+    decisions."""
     of_runs = (*run_ids, *(each.run_id for each in judged))
-    found = await captured(parts.ledger, parts.keyring.run_secret, project_id, of_runs)
-    return found.beside(of_standings(_counts(judged)))
+    found = await captured(parts.ledger, parts.keyring.run_secret, project_id, of_runs, most)
+    return found.beside(of_standings(_counts(judged), more))
 
 
 def _counts(judged: Sequence[Judged]) -> dict[Standing, int]:

@@ -11,7 +11,13 @@ from gateway.api.endpoint import Answer, Call, Endpoint, Operation
 from gateway.api.parts import Parts
 from gateway.api.runs import Limit, named_run, run_missing
 from gateway.replay.breaking import BROKEN
-from gateway.replay.record.manifest import SHOWN, Manifest, captured
+from gateway.replay.record.manifest import (
+    ASKED_MAX,
+    SHOWN,
+    UNASKED_MAX,
+    Manifest,
+    captured,
+)
 from gateway.replay.stepping import FRAMES_MAX, steps_of
 from gateway.replay.steps import Step
 
@@ -42,7 +48,8 @@ class StepsPage(Struct, frozen=True):
     """Steps in order, each beside the frame of its seq. Go on with `after=next_after`.
 
     `opens_on` is the seq of the step that broke, of a run that did not go well; null otherwise.
-    `capture` is null on pages behind the first one unless asked for.
+    `capture` is null on pages behind the first one unless asked for. Where nobody asked, the first
+    2,000 frames are looked at.
     """
 
     run_id: str
@@ -65,8 +72,10 @@ async def _list_steps(parts: Parts, call: Call) -> Answer:
     opens_on = page.broken if row["status"] in BROKEN else None
     following = page.steps[-1].seq if page.has_more and page.steps else None
     seen = None
-    if query.after == 0 if isinstance(query.capture, UnsetType) else query.capture:
-        found = await captured(parts.ledger, secret, project_id, [run_id])
+    unasked = isinstance(query.capture, UnsetType)
+    if query.after == 0 if unasked else query.capture:
+        most = UNASKED_MAX if unasked else ASKED_MAX
+        found = await captured(parts.ledger, secret, project_id, [run_id], most)
         seen = found.beside(SHOWN)
     return Answer(StepsPage(run_id, opens_on, page.steps, page.has_more, following, seen), headers)
 

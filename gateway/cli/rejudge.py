@@ -107,7 +107,8 @@ def rejudge(
         mention(screen, record(data))
         judged, seen = _in_stores(chosen(data), asked)
     counts = Counter(each["standing"] for each in judged)
-    told = seen.beside(of_standings(counts)) if seen and judged else None
+    cut = len(judged) >= asked.limit
+    told = seen.beside(of_standings(counts, cut)) if seen and judged else None
     if screen.json:
         found = {"decisions": len(judged), "counts": dict(counts), "judged": judged}
         screen.answer({**found, "capture": msgspec.to_builtins(told)})
@@ -125,8 +126,10 @@ def _over_http(asked: Asked) -> Iterator[Document]:
         raise Failure(text, "checkrein rejudge --data .checkrein --policy DIR", USAGE)
     path = f"/v1/runs/{client.segment(asked.run)}/re-judge" if asked.run else "/v1/re-judge"
     # What was captured is asked of the runs' records, once each, however many pages there are.
-    body: Document = {"policy": asked.policy, "capture": False}
-    if not asked.run:
+    body: Document = {"policy": asked.policy}
+    if asked.run:
+        body["capture"] = False
+    else:
         body |= {"environment": asked.environment, "since": asked.since, "until": asked.until}
     left = asked.limit
     while left > 0:

@@ -38,7 +38,7 @@ def test_a_verdict_says_what_it_cannot_speak_of():
 
 
 def test_of_several_runs_the_counts_are_sums():
-    """What is partly known of one and unobserved of another is partly known of both."""
+    """What was not observed of one is not known of both, and the sentence says so (N10)."""
     one = boundaries(decided(1), resulted(2), frame(3, "context"))
     two = boundaries(decided(1), decided(2, "act_2", enforced="block"))
 
@@ -49,12 +49,22 @@ def test_of_several_runs_the_counts_are_sums():
         for name in ("tool", "retrieval")
     )
     assert (tool.recorded, tool.denied, tool.unobserved, tool.state) == (1, 1, 1, "partial")
-    assert (retrieval.state, found.runs, found.complete) == ("partial", 2, True)
+    assert (retrieval.state, found.runs, found.complete) == ("unobserved", 2, True)
+    assert "what was retrieved" in found.says
+
+
+def test_what_was_not_looked_at_is_said():
+    cut = Captured([boundaries(decided(1), resulted(2))], complete=False)
+
+    assert cut.beside("So").says.endswith("were not observed, and not all frames were looked at.")
 
 
 def test_standings_are_told_in_a_clause():
     assert of_standings({"exact": 2, "same": 1}) == "Every decision comes out the same"
     assert of_standings({"exact": 2, "diverges": 1}) == "2 of 3 decisions come out the same"
+    assert of_standings({"exact": 100}, more=True) == (
+        "100 of 100 decisions that were judged again come out the same"
+    )
     assert of_standings({}) == "No decision was judged again"
 
 

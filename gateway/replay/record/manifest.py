@@ -17,7 +17,9 @@ from gateway.replay.walking import walk
 from gateway.storage.ports import Ledger
 
 # Of what lies behind so many frames of what is asked about, nothing is said.
-FRAMES_MAX: Final = 20_000
+ASKED_MAX: Final = 20_000
+# The same where nobody asked for it: a first page is not to read a whole long run.
+UNASKED_MAX: Final = 2_000
 # Frames opened at once: they are let go of as they are counted.
 AT_ONCE: Final = 32
 # What would have come over a boundary that nobody watches, in the order in which it is named.
@@ -38,7 +40,7 @@ class Manifest(Struct, frozen=True):
 
     `says` is the verdict with what it cannot speak of, `unseen` the latter as a clause. `complete`
     is false where not all frames were looked at. Of several runs the counts are sums, and a state
-    is that of all, or `partial`.
+    is that of all, `unobserved` where one of them was not watched, or else `partial`.
     """
 
     says: str
@@ -58,11 +60,17 @@ class Captured(Struct, frozen=True):
         """The manifest that goes with a verdict: a clause in words, without its full stop."""
         found = self.runs[0] if len(self.runs) == 1 else summed(self.runs)
         clause, runs = unseen(found), len(self.runs)
+        if not self.complete:
+            clause += ", and not all frames were looked at"
         return Manifest(f"{verdict}; {clause}.", clause, runs, self.complete, found)
 
 
 async def captured(
-    ledger: Ledger, open_secret: OpenSecret, project_id: str, run_ids: Iterable[str]
+    ledger: Ledger,
+    open_secret: OpenSecret,
+    project_id: str,
+    run_ids: Iterable[str],
+    frames_max: int = ASKED_MAX,
 ) -> Captured:
     """What was captured of these runs. Each is read once, whatever is asked about it."""
     found: list[list[Boundary]] = []
@@ -70,7 +78,7 @@ async def captured(
     for run_id in dict.fromkeys(run_ids):
         capture = Capture()
         async for frame in walk(ledger, open_secret, project_id, run_id, at_once=AT_ONCE):
-            if frames == FRAMES_MAX:
+            if frames == frames_max:
                 return Captured([*found, capture.manifest()], complete=False)
             capture.add(frame)
             frames += 1
@@ -96,14 +104,15 @@ def unseen(boundaries: Sequence[Boundary]) -> str:
     return told
 
 
-def of_standings(counts: Mapping[Any, int]) -> str:
-    """The verdict of decisions that were judged again, as a clause."""
+def of_standings(counts: Mapping[Any, int], more: bool = False) -> str:
+    """The verdict of decisions that were judged again, as a clause; `more` were not."""
     alike, total = sum(counts.get(each, 0) for each in _ALIKE), sum(counts.values())
     if not total:
         return "No decision was judged again"
-    if alike == total:
+    if alike == total and not more:
         return "Every decision comes out the same"
-    return f"{alike:,} of {total:,} decisions come out the same"
+    looked_at = " that were judged again" if more else ""
+    return f"{alike:,} of {total:,} decisions{looked_at} come out the same"
 
 
 def summed(runs: Sequence[Sequence[Boundary]]) -> list[Boundary]:
@@ -126,7 +135,9 @@ def summed(runs: Sequence[Sequence[Boundary]]) -> list[Boundary]:
 def _state(one: State, other: State) -> State:
     if one == other or other == "unused":
         return one
-    return other if one == "unused" else "partial"
+    if one == "unused":
+        return other
+    return "unobserved" if "unobserved" in (one, other) else "partial"
 
 
 def _in_part(by_name: Mapping[Name, Boundary]) -> list[str]:
