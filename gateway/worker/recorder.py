@@ -38,6 +38,8 @@ TURN = 8
 IDLE_SECONDS = 0.05
 # So many at once are traffic: the next ones may gather for as long as the store says.
 TRAFFIC = 8
+# So many at once are a backlog.
+MANY = 1024
 BACKOFF_SECONDS = (0.1, 5.0)
 # How often the ledger may refuse an event before something else is stored in its place.
 REFUSALS = 3
@@ -169,7 +171,8 @@ class Recorder:
             raise sifting.failure
         await self._drain.settle([each.claim for each in stored])
         # As many as could be, whether all that were claimed or all for which there was time.
-        self._more = len(stored) >= asked or (bool(stored) and self._claiming < asked)
+        # A claim also ends where it has enough bytes, so very many are not the last ones either.
+        self._more = len(stored) >= min(asked, MANY) or (bool(stored) and self._claiming < asked)
         self._count(stored)
         return len(stored)
 

@@ -69,6 +69,22 @@ async def test_what_was_touched_is_found_without_anybody_asking(rig, worker, pla
     assert recorder.figures.broken == len(RUNS)
 
 
+async def test_what_an_older_release_filed_otherwise_is_no_broken_chain(rig, worker, place):
+    """The metric is for a record that was touched; `checkrein verify` names the run."""
+    await appended(rig, random.Random(2), 10)
+    recorder = rig.recorder(ledger=worker)
+    await recorder.drain()
+    async with place.superuser() as connection:
+        await connection.execute("DELETE FROM checkrein.run_fact")
+
+    auditor = Auditor(worker, rig.keyring.run_secret, recorder.figures)
+    for _ in RUNS:
+        await auditor.step()
+
+    assert (recorder.figures.audited, recorder.figures.broken) == (len(RUNS), 0)
+    assert not (await verify(worker)).ok
+
+
 @pytest.mark.parametrize(
     "statement",
     [
