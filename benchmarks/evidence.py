@@ -20,7 +20,7 @@ from tests.ledger.events import PROJECT, SECRET, WRAPPED
 
 EVENTS = 3_000
 SHORT_EVENTS = 1_000
-ROUNDS = 3
+ROUNDS = 9
 WANTED = 20_000
 SIGNER = Signer(bytes(range(1, 33)))
 SECONDS_SHORT = 3

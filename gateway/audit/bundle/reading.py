@@ -144,11 +144,14 @@ def _named(pairs: Pairs, wanted: str) -> str:
 
 def _taken(event: Event, stored: StoredEvent, opened: Opened, keys: RunKeys) -> Taken:
     """The event with those of its parts that were opened, each held against its commitment."""
-    shown = {name: opened[key] for name, key in sorted(stored.blob_keys.items()) if key in opened}
+    shown = {name: opened[key] for name, key in stored.blob_keys.items() if key in opened}
     openings = sealing.openings(keys.secret, event.id, shown)
-    for name, committed in sealing.opened_commitments(openings, shown).items():
-        if committed != event.blobs.get(name):
-            raise ExportRefused(f"{name} of event {event.seq} is not what was committed to.")
+    committed = sealing.opened_commitments(openings, shown)
+    if committed != event.blobs:
+        # Parts that were erased are not shown, and those that are must be what was committed to.
+        for name, each in committed.items():
+            if each != event.blobs.get(name):
+                raise ExportRefused(f"{name} of event {event.seq} is not what was committed to.")
     return Taken(event, stored, shown, openings)
 
 

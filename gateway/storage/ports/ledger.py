@@ -34,7 +34,7 @@ class Persist(Struct, frozen=True):
 class StoredEvent(Struct, frozen=True, gc=False):
     """An event as stored: `record` are exactly the bytes whose hash is `hash`.
 
-    `blob_keys` maps a content part's name to its storage key.
+    `blob_keys` maps a content part's name to its storage key, in order of the names.
     """
 
     record: bytes
