@@ -52,21 +52,25 @@ class Client(Struct, frozen=True):
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """What the gateway answers. Raises Failure that says what to do about it."""
         wanted = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._ask("GET", path, params=wanted)
+        return self._ask("GET", path, reads=True, params=wanted)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The same, of an address that takes a body; what is None in it is left out."""
+    def post(self, path: str, body: Mapping[str, Any], *, reads: bool = False) -> Any:
+        """The same, of an address that takes a body; what is None in it is left out.
+
+        `reads`: it changes nothing, so it may be asked again.
+        """
         sent = {name: value for name, value in body.items() if value is not None}
-        return self._ask("POST", path, json=sent)
+        return self._ask("POST", path, reads=reads, json=sent)
 
-    def _ask(self, method: str, path: str, **sent: Any) -> Any:
+    def _ask(self, method: str, path: str, *, reads: bool, **sent: Any) -> Any:
         import httpx2
 
         headers = {"authorization": f"Bearer {self.key}"}
         try:
             # A proxy of the environment has no business between a terminal and its gateway's key.
             with httpx2.Client(timeout=self.seconds, trust_env=False) as client:
-                reply = _answered(client, method, self.url + path, headers=headers, **sent)
+                address = self.url + path
+                reply = _answered(client, method, address, reads=reads, headers=headers, **sent)
             document = reply.json()
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             text = f"No gateway answers at {self.url}: {error}"
@@ -76,13 +80,15 @@ class Client(Struct, frozen=True):
         raise refusal(self.url, reply.status_code, document)
 
 
-def _answered(client: httpx2.Client, method: str, address: str, **sent: Any) -> httpx2.Response:
+def _answered(
+    client: httpx2.Client, method: str, address: str, *, reads: bool, **sent: Any
+) -> httpx2.Response:
     """The reply. What is on its way into the record is waited for, for as long as a reply is."""
     last = time.monotonic() + TIMEOUT_SECONDS
     while True:
         reply = client.request(method, address, **sent)
         wait = reply.headers.get("retry-after", "")
-        if method != "GET" or reply.status_code != 503 or not wait.isdecimal():
+        if not reads or reply.status_code != 503 or not wait.isdecimal():
             return reply
         seconds = max(int(wait[:4]), 0.2)
         if time.monotonic() + seconds > last:

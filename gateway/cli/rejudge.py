@@ -133,7 +133,7 @@ def _over_http(asked: Asked) -> Iterator[Document]:
         body |= {"environment": asked.environment, "since": asked.since, "until": asked.until}
     left = asked.limit
     while left > 0:
-        page = gateway.post(path, {**body, "limit": min(left, PAGE)})
+        page = gateway.post(path, {**body, "limit": min(left, PAGE)}, reads=True)
         yield from page["judged"]
         left -= len(page["judged"])
         if not page["has_more"]:
